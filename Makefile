@@ -1,0 +1,75 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Everything a developer or CI types. Variables: PYTHON (makes the environment), VENV (where it is), PYTEST_ARGS.
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?=
+SIMULATOR_FLEET ?= tests/simulator/fleets/demo.yml
+SIMULATOR_STATE ?= build/simulator
+
+BIN := $(abspath $(VENV))/bin
+STAMP := $(VENV)/.ready
+ROOT_USER := $(filter 0,$(shell id -u))
+PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Ansible refuses to start in a locale that is not UTF-8
+export LC_ALL := C.UTF-8
+export PATH := $(BIN):$(PATH)
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+.PHONY: help env system-packages demo demo-again simulator test sanity lint units integration test-clients build clean
+
+help: ## what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+env: $(STAMP) ## .venv with runtime and tools; the collection works in place by its full name
+	@:
+
+$(STAMP): requirements.txt tests/requirements.txt tests/tools/make_env.sh
+	@tests/tools/make_env.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+system-packages: ## sshd and haproxy from the distribution, for the simulated guests
+	@tests/tools/system_packages.sh
+
+demo: env system-packages ## a rolling redeploy of a simulated fleet, from inventory to report
+	@$(BIN)/python tests/demo/run.py
+
+demo-again: env system-packages ## the same again on what the demo left: changes nothing
+	@$(BIN)/python tests/demo/run.py --again
+
+simulator: env $(if $(ROOT_USER),system-packages) ## the simulated Azure alone, until Ctrl-C
+	@PYTHONPATH=tests exec $(BIN)/python -m simulator --fleet $(SIMULATOR_FLEET) --state $(SIMULATOR_STATE) \
+		$(if $(ROOT_USER),--guests)
+
+test: ## everything CI runs
+	@MAKE="$(MAKE)" $(PYTHON) tests/tools/run_tests.py env system-packages sanity lint units integration
+
+sanity: env ## ansible-test sanity on a copy of the checkout
+	@$(BIN)/python tests/tools/sanity.py $(SANITY_ARGS)
+
+lint: env ## ansible-lint, and the linters of docs and changelog
+	$(BIN)/ansible-lint --profile production --offline $(if $(MAKE_TERMOUT),,--nocolor)
+	$(BIN)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
+	$(BIN)/antsibull-changelog lint
+
+units: env ## unit tests
+	$(PYTEST) tests/unit --junitxml=build/test/units.xml
+
+integration: env system-packages ## modules, inventory and playbooks against the simulator
+	$(PYTEST) tests/integration --ignore=tests/integration/clients --junitxml=build/test/integration.xml
+
+test-clients: env system-packages ## the Azure SDK, az and azure.azcollection against the simulator
+	$(PYTEST) tests/integration/clients --junitxml=build/test/clients.xml
+
+build: env ## the artifact for ansible-galaxy, in build/
+	@mkdir -p build
+	$(BIN)/ansible-galaxy collection build --force --output-path build .
+
+clean: ## removes what was made, but not .venv
+	rm -rf build .ansible .hypothesis .pytest_cache tests/output changelogs/.plugin-cache.yaml
+	find plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,142 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What earlier runs did to a VM, by the journal and Azure's traces: may it be started, is it done, is it under way?
+
+"Never twice" is decided here. The key of an attempt is (VM, operation, iteration); the iteration of a maintenance is the
+start of its self-service window, so the next wave brings a new attempt.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import typing as t
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import Arm
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import NOT_EXECUTED, Journal
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.live import LiveReader
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time, parse_time
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.operations import Clock, Patience
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
+
+MAINTENANCE = "perform_maintenance"
+BUSY = ("updating", "creating", "migrating")
+_HISTORY = dt.timedelta(days=1)
+
+
+class Attempt(t.TypedDict):
+    """One entry of the journal; times are ISO-8601 UTC, ``outcome`` None means unsettled."""
+
+    operation: str
+    iteration: str | None
+    client_request_id: str
+    intent_at: str
+    code_before: str | None
+    operation_url: str | None
+    location_url: str | None
+    outcome: str | None
+    reason: str | None
+    ended_at: str | None
+
+
+class Past(t.NamedTuple):
+    """``attach`` is an attempt that is under way; else ``outcome`` and ``reason`` say why nothing may be started."""
+
+    outcome: str
+    reason: str
+    attach: Attempt | None = None
+
+
+def iteration_of(vm: Vm, operation: str, since: dt.datetime | None) -> str | None:
+    """The iteration a start now would belong to."""
+    if operation != MAINTENANCE:
+        return format_time(since)
+    window = vm.status.self_service_window if vm.status else None
+    return format_time(window.start) if window else None
+
+
+class History:
+    """Looks at earlier attempts of one operation; ``patience.settle`` is how long an unanswered start stays in doubt."""
+
+    def __init__(self, arm: Arm, journal: Journal, live: LiveReader, clock: Clock, patience: Patience, operation: str,
+                 since: dt.datetime | None) -> None:
+        self._arm, self._journal, self._live, self._clock, self._patience = arm, journal, live, clock, patience
+        self._operation, self._since = operation, since
+
+    def past(self, vm: Vm, accept: t.Collection[str], check: bool) -> Past | None:
+        """None when the VM may be started as far as its past goes. Writes to the journal unless ``check``."""
+        attempt = self._journal.last(vm.id, self._operation)
+        if attempt is not None and attempt["outcome"] is None and not self._superseded(vm, attempt, check):
+            return self._unsettled(vm, attempt, check)
+        if self._operation != MAINTENANCE:
+            return self._past_redeploy(vm, attempt)
+        return self._past_maintenance(vm, attempt, accept) if attempt is not None else None
+
+    def _past_maintenance(self, vm: Vm, attempt: Attempt, accept: t.Collection[str]) -> Past | None:
+        iteration = iteration_of(vm, self._operation, None)
+        # The block vanishes after success, and with it the window: then the newest attempt is the one meant.
+        if iteration is not None and attempt["iteration"] != iteration:
+            return None
+        allowed = bool(vm.status and vm.status.allowed)
+        if attempt["outcome"] in ("succeeded", "already_done", "still_due"):
+            if allowed and not vm.status.completed:
+                return Past("still_due", f"it was redeployed at {attempt['intent_at']} in this iteration and is due again; it is not started twice")
+            # still_due was a success of the operation; once Azure asks no more, the VM is done.
+            return Past("already_done", f"succeeded in an earlier run ({attempt['ended_at']})") if not allowed else None
+        again = {"retry_later": vm.status is not None and vm.status.retry, "aborted": "retry_after_abort" in accept}
+        if not allowed or again.get(attempt["outcome"], False):
+            return None  # the guards judge by what Azure says now
+        return Past("refused", f"its attempt of this iteration was made at {attempt['intent_at']} and ended {attempt['outcome']} "
+                               f"({attempt['reason']}); it is not made twice")
+
+    def _past_redeploy(self, vm: Vm, attempt: Attempt | None) -> Past | None:
+        """A success since the time of the mail is enough, whoever started it."""
+        if attempt is not None and attempt["outcome"] == "succeeded" and parse_time(attempt["intent_at"]) >= self._since:
+            return Past("already_done", f"succeeded in an earlier run ({attempt['ended_at']})")
+        if "succeeded" in (self._live.activity(vm.id, self._operation, self._since) or ()):
+            return Past("already_done", f"the activity log shows a successful {self._operation} since {format_time(self._since)}")
+        return None
+
+    def _superseded(self, vm: Vm, attempt: Attempt, check: bool) -> bool:
+        """An unsettled attempt of an older iteration, long over: history, not a reason to hold the VM for ever."""
+        old = self._arm.now() - parse_time(attempt["intent_at"]) > _HISTORY
+        same = attempt["iteration"] == iteration_of(vm, self._operation, self._since)
+        if same or not old or vm.provisioning_state in BUSY:
+            return False
+        if not check:
+            self.forget(vm, attempt, "unknown", "never settled; a later iteration began")
+        return True
+
+    def _unsettled(self, vm: Vm, attempt: Attempt, check: bool) -> Past | None:
+        """Attach to an attempt without an outcome, or find out that it never reached Azure (None: it may be started)."""
+        under_way = Past("started", f"attached to the attempt of {attempt['intent_at']}", attempt)
+        if check or attempt["operation_url"] or self._shows_trace(vm, attempt):
+            return under_way
+        while self._in_doubt(attempt) and self._clock.monotonic() < self._patience.deadline:
+            self._clock.sleep(min(self._patience.interval, self._patience.settle))
+            vm = self._live.vm(vm.id) or vm
+            if self._shows_trace(vm, attempt):
+                return under_way
+        traces = self._live.activity(vm.id, self._operation, parse_time(attempt["intent_at"]))
+        if traces:
+            return Past("unknown", f"the activity log shows an attempt of {attempt['intent_at']}, the VM does not show how it ended")
+        if self._in_doubt(attempt):
+            return Past("unknown", f"an attempt of {attempt['intent_at']} may have reached Azure; too little time has passed to tell")
+        self.forget(vm, attempt, NOT_EXECUTED, "no trace of it in Azure")
+        return None
+
+    def _in_doubt(self, attempt: Attempt) -> bool:
+        return (self._arm.now() - parse_time(attempt["intent_at"])).total_seconds() < self._patience.settle
+
+    def _shows_trace(self, vm: Vm, attempt: Attempt) -> bool:
+        """The view shows that the attempt did something: busy, another result, no longer allowed, or another window."""
+        if vm.provisioning_state in BUSY:
+            return True
+        if self._operation != MAINTENANCE:
+            return False
+        unchanged = vm.status and vm.status.allowed and vm.status.code == attempt["code_before"]
+        return not (unchanged and iteration_of(vm, self._operation, None) == attempt["iteration"])
+
+    def forget(self, vm: Vm, attempt: t.Mapping[str, t.Any], outcome: str, reason: str) -> None:
+        """Settle an attempt in the journal that did not become a result."""
+        self._journal.note(vm.id, attempt["client_request_id"], outcome=outcome, reason=reason, ended_at=format_time(self._arm.now()))

@@ -1,0 +1,103 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal: what was about to be started, on disk before it is, so that a killed run never starts anything twice.
+
+One JSON file per VM (mode 0600, written atomically) with its attempts, newest last, and a lock file beside it. No tokens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+import typing as t
+from pathlib import Path
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
+
+NOT_EXECUTED = "not_executed"
+
+
+class Journal:
+    """Attempts by VM. An attempt is a dict: operation, iteration (what makes it unique: the self-service window's start, or
+    ``since``), client_request_id, intent_at, operation_url, location_url, outcome (None = unsettled), reason, ended_at."""
+
+    def __init__(self, directory: str) -> None:
+        self._dir = Path(directory).expanduser().absolute()
+        self._locks: dict[str, int] = {}
+
+    def prepare(self) -> None:
+        """Make the directory; raises OptionsError when it cannot be written."""
+        try:
+            self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._dir):
+                pass
+        except OSError as error:
+            raise OptionsError(f"the journal directory {self._dir} cannot be written ({error.strerror}); set journal to one that can") from error
+
+    def lock(self, vm: VmId) -> bool:
+        """Take this VM for this process until :meth:`close`; False when another process has it."""
+        if vm.key in self._locks:
+            return True
+        handle = os.open(self._path(vm).with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return False
+        self._locks[vm.key] = handle
+        return True
+
+    def close(self) -> None:
+        for handle in self._locks.values():
+            os.close(handle)
+        self._locks.clear()
+
+    def last(self, vm: VmId, operation: str) -> dict[str, t.Any] | None:
+        """The newest attempt of this operation that was or may have been executed."""
+        attempts = [a for a in self._load(vm)["attempts"] if a["operation"] == operation and a["outcome"] != NOT_EXECUTED]
+        return attempts[-1] if attempts else None
+
+    def intend(self, vm: VmId, attempt: dict[str, t.Any]) -> None:
+        """Record an attempt before its POST goes out."""
+        entry = self._load(vm)
+        entry["attempts"].append({"operation_url": None, "location_url": None, "outcome": None, "reason": None, "ended_at": None, **attempt})
+        self._save(vm, entry)
+
+    def note(self, vm: VmId, client_request_id: str, **news: t.Any) -> None:
+        """Add what was learnt about an attempt."""
+        entry = self._load(vm)
+        for attempt in entry["attempts"]:
+            if attempt["client_request_id"] == client_request_id:
+                attempt.update(news)
+        self._save(vm, entry)
+
+    def _path(self, vm: VmId) -> Path:
+        return self._dir / f"{vm.name.lower()}-{hashlib.sha256(vm.key.encode()).hexdigest()[:12]}.json"
+
+    def _load(self, vm: VmId) -> dict[str, t.Any]:
+        path = self._path(vm)
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {"vm": str(vm), "attempts": []}
+        except (OSError, ValueError) as error:
+            raise OptionsError(f"the journal entry {path} cannot be read ({error}); find out what became of {vm} in Azure, then mend or remove it") from error
+
+    def _save(self, vm: VmId, entry: dict[str, t.Any]) -> None:
+        handle, temporary = tempfile.mkstemp(dir=self._dir, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(entry, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self._path(vm))
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise

@@ -1,0 +1,48 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one place that knows AnsibleModule: sign-in options, missing packages, and errors turned into failures."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, env_fallback
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import Arm
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import AUTH_SOURCES, ENVIRONMENT, Settings
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.packages import missing_packages
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import BadVmId
+
+
+def auth_spec() -> dict[str, t.Any]:
+    """Argument spec of the sign-in options (doc fragment ``azure``)."""
+    spec: dict[str, t.Any] = {name: {"type": "str", "fallback": (env_fallback, list(variables))} for name, variables in ENVIRONMENT.items()}
+    spec["auth_source"].update(choices=list(AUTH_SOURCES), default="auto")
+    spec["secret"]["no_log"] = True
+    spec["x509_certificate_path"]["type"] = "path"
+    spec["cloud_environment"]["default"] = "AzureCloud"
+    spec["disable_instance_discovery"].update(type="bool", default=False)
+    return spec
+
+
+def run(spec: dict[str, t.Any], action: t.Callable[[AnsibleModule, Arm], dict[str, t.Any]], **module_arguments: t.Any) -> None:
+    """Make the module, connect, run ``action`` and exit with its result (``failed`` in it fails the task).
+
+    ``action`` may raise AzureError, OptionsError or ValueError; each becomes one clear message.
+    """
+    module = AnsibleModule(argument_spec={**spec, **auth_spec()}, **module_arguments)
+    missing = missing_packages()
+    if missing:
+        module.fail_json(msg=missing)
+    try:
+        result = action(module, Arm(Settings.from_options(module.params)))
+    except AzureError as error:
+        module.fail_json(msg=str(error), failure=error.to_result())
+    except (OptionsError, BadVmId) as error:
+        # Like the one above this is a clean refusal; roles tell it from a crash by the failure it carries.
+        module.fail_json(msg=str(error), failure={"doing": "use the options", "detail": str(error)})
+    if result.get("failed"):
+        module.fail_json(**result)
+    module.exit_json(**result)

@@ -1,0 +1,267 @@
+#!/usr/bin/python
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vm_redeploy
+short_description: Start the planned maintenance (or a plain redeploy) of Azure VMs, safely and once
+version_added: 1.0.0
+description:
+  - Starts the self-service maintenance of the VMs named and waits until each is up again. The attempt is given once per VM and iteration, so everything
+    is read again and checked before anything is started, and nothing is ever started twice.
+  - Name only VMs that may be down together. VMs of two update domains of one set are refused, and so is a VM while the rest of its set is not healthy.
+  - Every VM gets an outcome, also when the task fails. The module fails when any VM did not end in would_start, started, succeeded or already_done.
+options:
+  vms:
+    description: ARM ids of the VMs, in any letter case.
+    type: list
+    elements: str
+    required: true
+  operation:
+    description:
+      - V(perform_maintenance) starts the planned maintenance of a VM in its self-service window.
+      - V(redeploy) moves a VM to another host, V(reapply) re-applies its state; both need O(since).
+    type: str
+    choices: [perform_maintenance, redeploy, reapply]
+    default: perform_maintenance
+  since:
+    description:
+      - Time of the mail that asks for a V(redeploy) or V(reapply), for example V(2026-03-02T00:00:00Z).
+      - A success after it, in the journal or the activity log, counts as done; without it a second run would do everything again.
+    type: str
+  accept:
+    description: Blocking hazards consented to, by name. A VM with another blocking hazard is refused.
+    type: list
+    elements: str
+    choices: [ephemeral_os_disk, completed_but_allowed, not_running, retry_after_abort, temp_disk_in_use]
+    default: []
+  refuse:
+    description: Noted hazards that shall hold a VM back.
+    type: list
+    elements: str
+    choices: [temp_disk, dynamic_public_ip, agent_not_ready, failed_extension, spot, scheduled_events_on]
+    default: []
+  max_unavailable:
+    description:
+      - How many members of a set may be down at once, counting those already down, as a count or a percentage.
+      - Without it, all members that are not named must be well.
+    type: str
+  min_available:
+    description: How many members of a set must stay up, as a count or a percentage.
+    type: str
+  wait:
+    description: Wait for the end. When V(false), VMs are started and returned as started; run again with V(true) to attach and learn the end.
+    type: bool
+    default: true
+  timeout:
+    description: Seconds for the whole call. A VM still under way then is returned as still_running and attached to by the next run.
+    type: int
+    default: 4500
+  poll_interval:
+    description: Seconds between two looks at a VM or its operation. Azure allows 15 looks a minute at an operation.
+    type: int
+    default: 10
+  settle_seconds:
+    description: Seconds for which the maintenance block may lag behind its operation, and for which a start that got no answer stays in doubt.
+    type: int
+    default: 120
+  journal:
+    description: Directory in which intents and unfinished operations are kept (mode 0600, no secrets). Use the same one for every run.
+    type: path
+    default: .azure_maintenance
+extends_documentation_fragment:
+  - fleetops.azure_maintenance.azure
+  - fleetops.azure_maintenance.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Reads and evaluates every guard; writes nothing, in Azure or on disk.
+  diff_mode:
+    support: full
+    details: Shows the maintenance state of each VM before and after.
+  idempotent:
+    support: full
+    details: A VM that is done, by its block or by the journal, is left alone.
+seealso:
+  - module: fleetops.azure_maintenance.vm_maintenance_info
+  - module: fleetops.azure_maintenance.rollout_plan
+author:
+  - fleetops contributors (@fleetops)
+"""
+
+EXAMPLES = r"""
+- name: What would happen?
+  fleetops.azure_maintenance.vm_redeploy:
+    vms: ["{{ azure_vm_id }}"]
+  delegate_to: localhost
+  check_mode: true
+
+- name: Redeploy one whole update domain
+  fleetops.azure_maintenance.vm_redeploy:
+    vms: "{{ groups['update_domain_shop_web_0'] | map('extract', hostvars, 'azure_vm_id') | list }}"
+    accept: [ephemeral_os_disk]
+  delegate_to: localhost
+  run_once: true
+
+- name: Azure predicts a hardware failure and asks for a redeploy
+  fleetops.azure_maintenance.vm_redeploy:
+    vms: ["{{ azure_vm_id }}"]
+    operation: redeploy
+    since: "2026-03-02T08:15:00Z"
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+vms:
+  description: The outcome of every VM, keyed by the id as it was given; returned on failure too.
+  returned: always, once the VMs could be read
+  type: dict
+  contains:
+    id:
+      description: The id as given.
+      type: str
+      sample: /subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/shop/providers/Microsoft.Compute/virtualMachines/web-01
+    name:
+      description: Name of the VM.
+      type: str
+      sample: web-01
+    outcome:
+      description:
+        - would_start (check mode), started (no wait), succeeded, already_done, not_allowed (Azure does not allow it now), refused (a guard),
+          retry_later, aborted, failed, still_running (at the time limit), still_due (moved to a host that is due too), unknown (in doubt).
+      type: str
+      sample: succeeded
+    reason:
+      description: Why, in words.
+      type: str
+      sample: Azure reports MaintenanceCompleted
+    advice:
+      description: What to do next, in one sentence.
+      type: str
+      sample: Return the VM to service.
+    operation:
+      description: The operation asked for.
+      type: str
+      sample: perform_maintenance
+    availability_set:
+      description: ARM id of its availability set, or null.
+      type: str
+      sample: /subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/SHOP/providers/Microsoft.Compute/availabilitySets/WEB
+    update_domain:
+      description: Its update domain, or null.
+      type: int
+      sample: 0
+    state_before:
+      description: Maintenance state when the call began.
+      type: str
+      sample: startable
+    state_after:
+      description: Maintenance state when the call ended.
+      type: str
+      sample: done
+    started_at:
+      description: When the start was written to the journal, or null when nothing was started.
+      type: str
+      sample: "2026-03-02T10:00:00Z"
+    ended_at:
+      description: When the outcome was final, or null.
+      type: str
+      sample: "2026-03-02T10:06:41Z"
+    elapsed_seconds:
+      description: Seconds between the two, or null.
+      type: int
+      sample: 401
+    client_request_id:
+      description: C(x-ms-client-request-id) sent with the start, to find it in the activity log.
+      type: str
+      sample: 5f1c1b52-3d0f-4ad1-8f0e-0d8f2f5a2e55
+    request_id:
+      description: C(x-ms-request-id) of Azure's answer to the start.
+      type: str
+      sample: 9a3c2a44-7c0c-4c63-9a3f-1b8d4a1f0a11
+    before:
+      description: The VM's record when the call began; see M(fleetops.azure_maintenance.vm_maintenance_info).
+      type: dict
+      sample: {name: web-01, power_state: running}
+    after:
+      description: The VM's record when its outcome was known, with its addresses; null when nothing was watched.
+      type: dict
+      sample: {name: web-01, power_state: running}
+counts:
+  description: How many VMs had each outcome.
+  returned: always, once the VMs could be read
+  type: dict
+  sample: {succeeded: 2}
+"""
+
+import time
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.availability import Availability
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guards import Policy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import BLOCKING_HAZARDS, NOTED_HAZARDS, parse_time
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.module import run
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.operations import Patience
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.redeploy import Order, Redeploy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
+
+SPEC = {
+    "vms": {"type": "list", "elements": "str", "required": True},
+    "operation": {"type": "str", "choices": ["perform_maintenance", "redeploy", "reapply"], "default": "perform_maintenance"},
+    "since": {"type": "str"},
+    "accept": {"type": "list", "elements": "str", "choices": list(BLOCKING_HAZARDS), "default": []},
+    "refuse": {"type": "list", "elements": "str", "choices": list(NOTED_HAZARDS), "default": []},
+    "max_unavailable": {"type": "str"},
+    "min_available": {"type": "str"},
+    "wait": {"type": "bool", "default": True},
+    "timeout": {"type": "int", "default": 4500},
+    "poll_interval": {"type": "int", "default": 10},
+    "settle_seconds": {"type": "int", "default": 120},
+    "journal": {"type": "path", "default": ".azure_maintenance"},
+}
+
+
+def order_of(params, check):
+    """The order in the module's options; raises OptionsError for what cannot be meant."""
+    if not params["vms"]:
+        raise OptionsError("vms is empty: name at least one VM id")
+    instances = [text for text in params["vms"] if VmId.parse(text).scale_set]
+    if instances:
+        raise OptionsError(f"{instances[0]} is an instance of a uniform scale set; only VMs can be redeployed by this version")
+    for name in ("timeout", "poll_interval", "settle_seconds"):
+        if params[name] < 1:
+            raise OptionsError(f"{name} {params[name]} must be at least 1 second")
+    try:
+        availability = Availability.parse(params["max_unavailable"], params["min_available"])
+        since = parse_time(params["since"])
+    except ValueError as error:
+        raise OptionsError(str(error)) from error
+    policy = Policy(params["operation"], frozenset(params["accept"]), frozenset(params["refuse"]), availability)
+    return Order(params["vms"], policy, since, params["wait"], check)
+
+
+def redeploy(module, arm):
+    """Carry out the order and return every VM's outcome."""
+    params = module.params
+    journal = Journal(params["journal"])
+    patience = Patience(params["poll_interval"], time.monotonic() + params["timeout"], params["settle_seconds"])
+    order = order_of(params, module.check_mode)
+    if not module.check_mode:
+        journal.prepare()
+    result = Redeploy(arm, journal, time, patience, order).run()
+    if module._diff:
+        result["diff"] = {when: "".join(f"{vm['name']}: {vm[f'state_{when}']}\n" for vm in result["vms"].values()) for when in ("before", "after")}
+    return result
+
+
+def main():
+    run(SPEC, redeploy, supports_check_mode=True,
+        required_if=[("operation", "redeploy", ["since"]), ("operation", "reapply", ["since"])])
+
+
+if __name__ == "__main__":
+    main()

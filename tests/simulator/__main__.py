@@ -1,0 +1,75 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: python -m simulator --fleet FILE --state DIR."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from .guestlink import StartError
+from .schema import FleetError
+from .server import Simulator
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until SIGINT or SIGTERM; 0 on such an end, 2 for a wrong fleet file or option."""
+    parser = argparse.ArgumentParser(
+        prog="simulator", description="Azure (Entra ID and Resource Manager) simulated on loopback."
+    )
+    parser.add_argument("--fleet", required=True, type=Path, help="fleet file (YAML); see README.md")
+    parser.add_argument("--state", required=True, type=Path, help="directory for certificates, state and ledger")
+    parser.add_argument(
+        "--port", type=int, default=0, help="port on 127.0.0.1 (default: the last one used, else a free one)"
+    )
+    parser.add_argument("--guests", action="store_true", help="boot real guests, reachable over SSH on loopback")
+    parser.add_argument("--env", type=Path, help="where to write the environment to source (default: DIR/env.sh)")
+    parser.add_argument("--fresh", action="store_true", help="forget a saved state")
+    options = parser.parse_args(arguments)
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    env = options.env or options.state / "env.sh"
+    env.unlink(missing_ok=True)
+    try:
+        simulator = Simulator(options.fleet, options.state, _guests(options), port=options.port, fresh=options.fresh)
+    except FleetError as error:
+        print(f"simulator: {options.fleet}: {error}", file=sys.stderr)
+        return 2
+    try:
+        simulator.start()
+        _announce(simulator, env)
+        stop.wait()
+    except (OSError, StartError) as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        return 1
+    finally:
+        simulator.stop()
+    return 0
+
+
+def _guests(options: argparse.Namespace):  # noqa: ANN202 - the guests package is imported only if wanted
+    if not options.guests:
+        return None
+    from .guests import Guests  # noqa: PLC0415
+
+    return Guests(options.state)
+
+
+def _announce(simulator: Simulator, env: Path) -> None:
+    text = simulator.env_text()
+    partial = env.with_name(env.name + ".new")
+    partial.touch(mode=0o600)
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, env)
+    print(f"{text}# listening on {simulator.url}; to use it elsewhere: . {env}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

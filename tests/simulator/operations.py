@@ -1,0 +1,259 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Long-running operations: begin, wait for their time or polls, end; state decides, not a script."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import uuid
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from . import effects
+from .clock import Clock, iso, precise
+from .guestlink import NoGuests
+from .ledger import Ledger
+from .model import Fleet, Vm
+from .transitions import Transition, choose
+
+_TIMES = ("start", "left", "end")
+_STATUS = {"failed": "Failed", "canceled": "Canceled"}
+
+
+@dataclass
+class Operation:
+    """A running or ended operation. Phases: waiting, halting, moving, booting, done."""
+
+    id: str
+    kind: str
+    vm: str
+    subscription: str
+    region: str
+    start: datetime
+    transition: Transition
+    entry: int
+    down: bool
+    phase: str = "waiting"
+    polls: int = 0
+    left: datetime | None = None
+    end: datetime | None = None
+    status: str = "InProgress"
+    error: dict[str, str] | None = None
+    token: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def document(self) -> dict[str, Any]:
+        """Return the status document that Compute serves."""
+        body: dict[str, Any] = {"startTime": precise(self.start)}
+        if self.end:
+            body["endTime"] = precise(self.end)
+        body |= {"status": self.status, "name": self.id}
+        if self.error:
+            body["error"] = self.error
+        return body
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the operation with ISO times."""
+        times = {name: iso(getattr(self, name)) for name in _TIMES}
+        return {**asdict(self), **times, "transition": self.transition.as_dict()}
+
+    @classmethod
+    def restore(cls, saved: dict[str, Any]) -> Operation:
+        """Take over what as_dict once returned; a phase that needed a thread goes back to moving."""
+        phase = {"halting": "moving", "booting": "moving"}.get(saved["phase"], saved["phase"])
+        times = {name: saved[name] and datetime.fromisoformat(saved[name]) for name in _TIMES}
+        return cls(**{**saved, **times, "phase": phase, "transition": Transition(**saved["transition"])})
+
+
+class Engine:
+    """All operations of a fleet. Callers hold the lock; jobs on guests run without it."""
+
+    def __init__(self, fleet: Fleet, clock: Clock, ledger: Ledger, guests: NoGuests) -> None:
+        self.fleet, self.clock, self.ledger, self.guests = fleet, clock, ledger, guests
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        self.operations: dict[str, Operation] = {}
+        self.running: dict[str, Operation] = {}
+        self.writes = 0
+
+    def begin(self, vm: Vm, kind: str, **ledger: Any) -> Operation:
+        """Start an operation that no guard refused."""
+        now = self.clock.now()
+        attempt = vm.state.attempts.get(kind, 0)
+        vm.state.attempts[kind] = attempt + 1
+        transition = choose(kind, attempt, self.fleet.operations, vm.state.operations)
+        down = effects.takes_down(kind, transition, vm)
+        operation_id = str(uuid.uuid4())
+        entry = self.ledger.write(
+            at=now,
+            method="POST",
+            operation=kind,
+            status=202,
+            outcome=None,
+            vm=vm,
+            ended=False,
+            down=down,
+            accepted=now,
+            operation_id=operation_id,
+            **ledger,
+        )
+        operation = Operation(
+            operation_id, kind, vm.key, vm.subscription, vm.region, now, transition, entry.entry, down
+        )
+        self.operations[operation.id] = self.running[operation.id] = operation
+        vm.state.operation = operation.id
+        vm.state.etag += 1
+        self.settle()
+        return operation
+
+    def settle(self) -> None:
+        """Bring every running operation to where it is by now."""
+        now = self.clock.now()
+        for operation in list(self.running.values()):
+            if operation.phase == "waiting" and now >= self._leaves_at(operation):
+                self._leave(operation, now)
+            if operation.phase == "moving" and self._is_due(operation, now):
+                self._arrive(operation)
+        self.changed.notify_all()
+
+    def poll(self, operation: Operation) -> None:
+        """Count a poll of the operation's URL."""
+        if operation.id in self.running:
+            operation.polls += 1
+            self.settle()
+
+    def approve(self, vm: Vm) -> bool:
+        """End the wait before the VM goes down (an approved event); False if it does not wait."""
+        operation = self.operations.get(vm.state.operation or "")
+        if operation is None or operation.phase != "waiting":
+            return False
+        self._leave(operation, self.clock.now())
+        self.settle()
+        return True
+
+    def next_change(self) -> float | None:
+        """Return the seconds until something is due by the clock; None: nothing is."""
+        now = self.clock.now()
+        times = []
+        for operation in self.running.values():
+            if operation.phase == "waiting":
+                times.append(self._leaves_at(operation))
+            elif (
+                operation.phase == "moving"
+                and operation.transition.after_polls is None
+                and operation.transition.result != "stuck"
+            ):
+                times.append(self._ends_at(operation))
+        return max(0.0, (min(times) - now).total_seconds()) if times else None
+
+    def vm(self, operation: Operation) -> Vm:
+        """Return the operation's VM."""
+        return self.fleet.vms[operation.vm]
+
+    def moving(self, vm: Vm) -> Operation | None:
+        """Return the operation that keeps this VM out of service now, or None."""
+        operation = self.operations.get(vm.state.operation or "")
+        return operation if operation and operation.down and operation.phase not in ("waiting", "done") else None
+
+    def is_up(self, vm: Vm) -> bool:
+        """Say whether the VM runs and no operation keeps it out of service."""
+        return vm.state.power == "running" and self.moving(vm) is None
+
+    def _leaves_at(self, operation: Operation) -> datetime:
+        return operation.start + timedelta(seconds=operation.transition.waits_seconds)
+
+    def _ends_at(self, operation: Operation) -> datetime:
+        return (operation.left or self._leaves_at(operation)) + timedelta(seconds=operation.transition.after_seconds)
+
+    def _is_due(self, operation: Operation, now: datetime) -> bool:
+        transition = operation.transition
+        if transition.result == "stuck":
+            return False
+        if transition.after_polls is not None:
+            return operation.polls > transition.after_polls
+        return now >= self._ends_at(operation)
+
+    def _leave(self, operation: Operation, now: datetime) -> None:
+        vm = self.vm(operation)
+        operation.left = now
+        self.writes += 1
+        if operation.transition.waits_seconds:
+            self.ledger.get(operation.entry).start = now
+        if not operation.down:
+            operation.phase = "moving"
+            return
+        operation.phase = "halting"
+
+        def halt() -> None:
+            self._guest(operation, lambda: self.guests.halt(vm))
+            with self.lock:
+                operation.phase = "moving"
+                if self.guests.real:
+                    self.settle()
+
+        self.guests.run(halt)
+
+    def _arrive(self, operation: Operation) -> None:
+        vm = self.vm(operation)
+        operation.phase = "booting"
+        leaves_running = effects.leaves_running(operation.kind, operation.transition, vm)
+        boots = leaves_running and (operation.down or vm.state.power != "running")
+        effects.arrive(self.fleet, vm, operation.kind, operation.transition)
+
+        def boot() -> None:
+            wipe = vm.ephemeral_os and operation.kind in ("performMaintenance", "redeploy")
+            boot_id = self._guest(operation, lambda: self.guests.boot(vm, wipe_os=wipe)) if boots else None
+            with self.lock:
+                self._end(operation, vm, boot_id)
+
+        if boots:
+            self.guests.run(boot)
+        else:
+            boot()
+
+    def _guest(self, operation: Operation, job: Any) -> str | None:
+        try:
+            return job()
+        except Exception as error:  # noqa: BLE001 - whatever a guest does wrong, the operation must end
+            print(f"guest {self.vm(operation).name}: {error}", file=sys.stderr)
+            operation.error = {
+                "code": "VMStartTimedOut",
+                "message": f"VM '{self.vm(operation).name}' did not start: {error}",
+            }
+            return None
+
+    def _end(self, operation: Operation, vm: Vm, boot_id: str | None) -> None:
+        now = self.clock.now()
+        transition = operation.transition
+        effects.finish(self.fleet, vm, operation.kind, transition, now)
+        if boot_id:
+            vm.state.boot_id = boot_id
+        if vm.state.operation == operation.id:
+            vm.state.operation = None
+        vm.state.etag += 1
+        operation.phase, operation.end = "done", now
+        operation.status, operation.error = self._verdict(operation, vm)
+        self.running.pop(operation.id, None)
+        entry = self.ledger.get(operation.entry)
+        entry.end, entry.outcome = now, transition.result
+        if operation.error:
+            entry.error = operation.error["code"]
+        self.writes += 1
+        self.changed.notify_all()
+
+    def _verdict(self, operation: Operation, vm: Vm) -> tuple[str, dict[str, str] | None]:
+        transition = operation.transition
+        if operation.error:
+            return "Failed", operation.error
+        failed = transition.operation == "failed" or (transition.result == "aborted" and transition.operation is None)
+        status = "Failed" if failed else _STATUS.get(transition.result, "Succeeded")
+        if status != "Failed":
+            return status, None
+        code = transition.code or "VMRedeploymentFailed"
+        return status, {
+            "code": code,
+            "message": transition.message
+            or f"The operation '{operation.kind}' of VM '{vm.name}' failed. Please try again later or contact support.",
+        }

@@ -1,0 +1,106 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests, responses, errors and the table of routes; nothing here knows Azure's resources."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+
+@dataclass
+class Request:
+    """One request: path with single slashes, query with lower-cased names, headers with lower-cased names."""
+
+    method: str
+    path: str
+    query: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    target: str = ""
+    caller: Any = None
+
+    @classmethod
+    def parse(cls, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Request:
+        """Build from a request line's target (or an absolute URL)."""
+        parts = urlsplit(re.sub(r"^/{2,}", "/", target))
+        path = re.sub(r"/{2,}", "/", unquote(parts.path))
+        query = {name.lower(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)}
+        shown = path + ("?" + unquote(parts.query) if parts.query else "")
+        return cls(method, path, query, {k.lower(): v for k, v in headers.items()}, body, shown)
+
+    def json(self) -> Any:
+        """Return the body as JSON, None when empty; raises ArmError 400 when it is not JSON."""
+        if not self.body:
+            return None
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise ArmError(
+                400, "InvalidRequestContent", "The request content was invalid and could not be deserialized."
+            ) from None
+
+    def form(self) -> dict[str, str]:
+        """Return a form-encoded body."""
+        return dict(parse_qsl(self.body.decode("utf-8", "replace")))
+
+
+@dataclass
+class Response:
+    """What goes back: body is None (empty), bytes (as is) or anything JSON can hold."""
+
+    status: int
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class ArmError(Exception):
+    """An error in ARM's usual body: {"error": {"code", "message"}}."""
+
+    def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.headers = status, code, message, headers or {}
+
+    def response(self) -> Response:
+        """Render the error."""
+        return Response(self.status, {"error": {"code": self.code, "message": self.message}}, dict(self.headers))
+
+
+Handler = Callable[..., Response]
+
+
+@dataclass(frozen=True)
+class Route:
+    """A method, a path pattern and who answers; ``open`` routes need no bearer token."""
+
+    method: str
+    pattern: re.Pattern[str]
+    handler: Handler
+    open: bool
+
+
+def route(method: str, template: str, handler: Handler, *, is_open: bool = False) -> Route:
+    """Make a route from a template such as /subscriptions/{subscription}; letters match in either case."""
+    pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(template))
+    return Route(method, re.compile(pattern + "/?", re.IGNORECASE), handler, is_open)
+
+
+class Router:
+    """Finds the route of a request."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = list(routes)
+
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+        """Return the route and its path parameters, or None."""
+        for candidate in self.routes:
+            if candidate.method == method:
+                match = candidate.pattern.fullmatch(path)
+                if match:
+                    return candidate, match.groupdict()
+        return None

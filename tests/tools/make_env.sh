@@ -1,0 +1,51 @@
+#!/bin/sh
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# make_env.sh PYTHON VENV: a virtual environment with runtime and tools, in which this checkout is the installed collection.
+set -eu
+cd "$(dirname "$0")/../.."
+python=$1
+venv=$2
+log=build/log/env.log
+needs="Python 3.11 or newer is needed: make env PYTHON=/path/to/python3"
+
+fail() {
+    printf 'make env: %s\n' "$1" >&2
+    exit 1
+}
+
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || fail "$python does not run. $needs"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "$python is Python $version. $needs"
+mkdir -p "$(dirname "$log")"
+
+# Debian and Ubuntu leave ensurepip out of their Python
+if ! "$python" -m ensurepip --version >/dev/null 2>&1; then
+    tests/tools/apt_install.sh "python$version-venv" || fail "$python cannot make virtual environments; install python$version-venv"
+fi
+
+if ! "$venv/bin/python" -c '' 2>/dev/null; then
+    echo "making $venv with Python $version"
+    "$python" -m venv --clear "$venv"
+fi
+echo "installing requirements.txt and tests/requirements.txt into $venv"
+if ! "$venv/bin/python" -m pip install -q --no-input --disable-pip-version-check \
+    -r requirements.txt -r tests/requirements.txt >"$log" 2>&1; then
+    grep -v "^WARNING" "$log" | tail -n 20 >&2
+    fail "pip failed; all it said is in $log"
+fi
+
+"$venv/bin/python" - <<'LINK'
+import os
+import sysconfig
+
+namespace = os.path.join(os.path.realpath(sysconfig.get_path("purelib")), "ansible_collections", "fleetops")
+link = os.path.join(namespace, "azure_maintenance")
+target = os.path.relpath(os.path.realpath("."), namespace)
+os.makedirs(namespace, exist_ok=True)
+if not os.path.islink(link) or os.readlink(link) != target:
+    if os.path.islink(link):
+        os.unlink(link)
+    os.symlink(target, link)
+LINK

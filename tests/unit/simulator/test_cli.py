@@ -1,0 +1,64 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: starts, announces itself, ends cleanly."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import simulator
+from simulator.generate import fleet
+from simulator.server import Simulator
+
+PACKAGE = Path(simulator.__file__).parent
+
+
+def start(*arguments):
+    """Start the command."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "simulator", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_start_and_end(tmp_path, number):
+    process = start("--fleet", PACKAGE / "fleets" / "small.yml", "--state", tmp_path / "state", "--env", tmp_path / "e.sh")
+    try:
+        assert select.select([process.stdout], [], [], 10)[0]
+        first = process.stdout.readline()
+        text = (tmp_path / "e.sh").read_text(encoding="utf-8")
+        assert first in text and "AZURE_CLOUD_ENVIRONMENT=https://127.0.0.1:" in text
+        assert (tmp_path / "e.sh").stat().st_mode & 0o077 == 0
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert (process.returncode, errors) == (0, "")
+    assert (tmp_path / "state" / "state.json").exists()
+
+
+def test_a_wrong_fleet_is_one_line(tmp_path):
+    (tmp_path / "wrong.yml").write_text("vms: [{name: a, powr: off}]\n", encoding="utf-8")
+    process = start("--fleet", tmp_path / "wrong.yml", "--state", tmp_path)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert len(errors.splitlines()) == 1 and "vms[0]" in errors and "'powr'" in errors
+
+
+def test_starts_in_process_within_a_second(tmp_path):
+    import time
+
+    before = time.monotonic()
+    with Simulator(fleet(500), tmp_path):
+        assert time.monotonic() - before < 1
