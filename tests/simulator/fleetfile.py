@@ -81,11 +81,12 @@ _TOP: dict[str, schema.Check] = {
         {
             "upper_case_ids": schema.flag,
             "null_message": schema.flag,
+            "empty_first_page": schema.flag,
             "power_in_motion": schema.one_of("missing", "running", "starting", "stopped"),
         }
     ),
 }
-_QUIRKS = {"upper_case_ids": True, "null_message": False, "power_in_motion": "starting"}
+_QUIRKS = {"upper_case_ids": True, "null_message": False, "empty_first_page": False, "power_in_motion": "starting"}
 DEFAULT_CREDENTIAL = {
     "client_id": "11111111-1111-4111-8111-111111111111",
     "client_secret": "simulated-secret",  # noqa: S105 - a made-up value, valid only on loopback

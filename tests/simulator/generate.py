@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 _SIZES = ("Standard_D2s_v5", "Standard_D2ds_v5", "Standard_E4s_v5", "Standard_B2s")
+_WAVES = {
+    "spring": {"self_service": {"start": "-5d", "end": "+30d"}, "scheduled": {"start": "+32d", "end": "+39d"}},
+}
 
 
 def fleet(
@@ -23,7 +26,7 @@ def fleet(
 ) -> dict[str, Any]:
     """Return a fleet of n VMs as data for the simulator.
 
-    Every ``single_every``-th VM (0: none) stands alone, the others fill sets of ``set_size`` VMs over ``update_domains``.
+    Every ``single_every``-th VM (0: none) stands alone, the others fill sets of ``set_size`` VMs.
     Every ``due_every``-th VM is in a wave and may be started. ``top`` adds or replaces top-level keys.
     """
     sets: list[dict[str, Any]] = []
@@ -49,18 +52,7 @@ def fleet(
             vm["update_domain"] = members % set_size % update_domains
             members += 1
         vms.append(vm)
-    return {
-        "regions": _regions(regions),
-        "waves": {
-            "spring": {
-                "self_service": {"start": "-5d", "end": "+30d"},
-                "scheduled": {"start": "+32d", "end": "+39d"},
-            }
-        },
-        "availability_sets": sets,
-        "vms": vms,
-        **top,
-    }
+    return {"regions": _regions(regions), "waves": _WAVES, "availability_sets": sets, "vms": vms, **top}
 
 
 def _regions(names: tuple[str, ...]) -> dict[str, dict[str, Any]]:

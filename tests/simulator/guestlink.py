@@ -94,17 +94,19 @@ class RealGuests(NoGuests):
         super().start((vm for vm in known if vm.guest is None), is_up)
         with ThreadPoolExecutor(max_workers=8) as pool:
             guests = [vm for vm in known if vm.guest is not None]
-            failures = [text for text in pool.map(self._first_boot, guests, map(is_up, guests)) if text]
+            tried = pool.map(self._first_boot, guests, map(is_up, guests))
+            failures = [failure for failure in tried if failure]
         if failures:
-            raise StartError("\n".join(failures))
+            names = ", ".join(name for name, _ in failures)
+            raise StartError(f"guests that did not start: {names}; the first one said: {failures[0][1]}")
 
-    def _first_boot(self, vm: Vm, up: bool) -> str | None:
+    def _first_boot(self, vm: Vm, up: bool) -> tuple[str, Exception] | None:
         try:
             self.guests.create(vm.name, vm.guest_address, {k: v for k, v in vm.guest.items() if k != "reach"})
             if up:
                 vm.state.boot_id = str(self.guests.boot(vm.name, vm.guest_address, boot_id=vm.state.boot_id))
-        except Exception as error:  # noqa: BLE001 - the guests package decides what goes wrong; all of it ends the start
-            return f"{vm.name}: {error}"
+        except Exception as error:  # noqa: BLE001 - whatever a guest does wrong is said
+            return vm.name, error
         return None
 
     def finish_jobs(self) -> None:

@@ -8,6 +8,21 @@ from __future__ import annotations
 from typing import Any
 
 CLOUD_NAME = "SimulatedCloud"
+_SUFFIXES = {
+    "acrLoginServer": "azurecr.simulated.example",
+    "attestationEndpoint": "attest.simulated.example",
+    "azureDataLakeAnalyticsCatalogAndJob": "azuredatalakeanalytics.simulated.example",
+    "azureDataLakeStoreFileSystem": "azuredatalakestore.simulated.example",
+    "keyVaultDns": "vault.simulated.example",
+    "mariadbServerEndpoint": "mariadb.database.simulated.example",
+    "mhsmDns": "managedhsm.simulated.example",
+    "mysqlServerEndpoint": "mysql.database.simulated.example",
+    "postgresqlServerEndpoint": "postgres.database.simulated.example",
+    "sqlServerHostname": "database.simulated.example",
+    "storage": "core.simulated.example",
+    "storageSyncEndpointSuffix": "afs.simulated.example",
+    "synapseAnalytics": "dev.azuresynapse.simulated.example",
+}
 
 
 def cloud(url: str, tenant: str, version: str) -> Any:
@@ -23,7 +38,6 @@ def cloud(url: str, tenant: str, version: str) -> Any:
 
 
 def _full(url: str, tenant: str) -> dict[str, Any]:
-    host = "simulated.example"
     return {
         "portal": f"{url}/portal",
         "authentication": {
@@ -36,21 +50,7 @@ def _full(url: str, tenant: str) -> dict[str, Any]:
         "graphAudience": f"{url}/graph/",
         "graph": f"{url}/graph/",
         "name": CLOUD_NAME,
-        "suffixes": {
-            "acrLoginServer": f"azurecr.{host}",
-            "attestationEndpoint": f"attest.{host}",
-            "azureDataLakeAnalyticsCatalogAndJob": f"azuredatalakeanalytics.{host}",
-            "azureDataLakeStoreFileSystem": f"azuredatalakestore.{host}",
-            "keyVaultDns": f"vault.{host}",
-            "mariadbServerEndpoint": f"mariadb.database.{host}",
-            "mhsmDns": f"managedhsm.{host}",
-            "mysqlServerEndpoint": f"mysql.database.{host}",
-            "postgresqlServerEndpoint": f"postgres.database.{host}",
-            "sqlServerHostname": f"database.{host}",
-            "storage": f"core.{host}",
-            "storageSyncEndpointSuffix": f"afs.{host}",
-            "synapseAnalytics": f"dev.azuresynapse.{host}",
-        },
+        "suffixes": _SUFFIXES,
         "batch": f"{url}/batch-service/",
         "resourceManager": url,
         "vmImageAliasDoc": f"{url}/aliases.json",

@@ -8,63 +8,18 @@ from __future__ import annotations
 import sys
 import threading
 import uuid
-from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from . import effects
-from .clock import Clock, iso, precise
+from .clock import Clock
 from .guestlink import NoGuests
 from .ledger import Ledger
 from .model import Fleet, Vm
-from .transitions import Transition, choose
+from .operation import Operation
+from .transitions import choose
 
-_TIMES = ("start", "left", "end")
 _STATUS = {"failed": "Failed", "canceled": "Canceled"}
-
-
-@dataclass
-class Operation:
-    """A running or ended operation. Phases: waiting, halting, moving, booting, done."""
-
-    id: str
-    kind: str
-    vm: str
-    subscription: str
-    region: str
-    start: datetime
-    transition: Transition
-    entry: int
-    down: bool
-    phase: str = "waiting"
-    polls: int = 0
-    left: datetime | None = None
-    end: datetime | None = None
-    status: str = "InProgress"
-    error: dict[str, str] | None = None
-    token: str = field(default_factory=lambda: str(uuid.uuid4()))
-
-    def document(self) -> dict[str, Any]:
-        """Return the status document that Compute serves."""
-        body: dict[str, Any] = {"startTime": precise(self.start)}
-        if self.end:
-            body["endTime"] = precise(self.end)
-        body |= {"status": self.status, "name": self.id}
-        if self.error:
-            body["error"] = self.error
-        return body
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the operation with ISO times."""
-        times = {name: iso(getattr(self, name)) for name in _TIMES}
-        return {**asdict(self), **times, "transition": self.transition.as_dict()}
-
-    @classmethod
-    def restore(cls, saved: dict[str, Any]) -> Operation:
-        """Take over what as_dict once returned; a phase that needed a thread goes back to moving."""
-        phase = {"halting": "moving", "booting": "moving"}.get(saved["phase"], saved["phase"])
-        times = {name: saved[name] and datetime.fromisoformat(saved[name]) for name in _TIMES}
-        return cls(**{**saved, **times, "phase": phase, "transition": Transition(**saved["transition"])})
 
 
 class Engine:
@@ -105,6 +60,7 @@ class Engine:
         self.operations[operation.id] = self.running[operation.id] = operation
         vm.state.operation = operation.id
         vm.state.etag += 1
+        self.writes += 1
         self.settle()
         return operation
 

@@ -77,7 +77,7 @@ class Compute:
             self.world,
             "HighCostGet",
             subscription,
-            lambda: page(self.world.url, request, found, self.fleet.page_size, render),
+            lambda: page(self.world, request, found, render),
         )
 
     def get(self, request: Request, subscription: str, group: str, name: str) -> Response:
@@ -122,7 +122,7 @@ class Compute:
             self.world,
             "HighCostGet",
             subscription,
-            lambda: page(self.world.url, request, found, self.fleet.page_size, render),
+            lambda: page(self.world, request, found, render),
         )
 
     def set(self, request: Request, subscription: str, group: str, name: str) -> Response:

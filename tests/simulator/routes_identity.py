@@ -114,54 +114,46 @@ class Entra:
 
     def token(self, request: Request, tenant: str) -> Response:
         """Client credentials: a secret, or an assertion that is taken as given."""
-        if not self._knows(tenant):
-            return self._no_tenant(tenant)
         form = request.form()
-        if form.get("grant_type") != "client_credentials":
-            return self._error(
-                400,
-                "unsupported_grant_type",
-                70003,
-                f"The app requested an unsupported grant type '{form.get('grant_type')}'.",
-            )
-        client = form.get("client_id", "").lower()
-        identity = self.world.identity
-        if client not in identity.by_client:
-            return self._error(
-                400,
-                "unauthorized_client",
-                700016,
-                f"Application with identifier '{client}' was not found in the directory '{tenant}'.",
-            )
-        if not form.get("client_assertion") and form.get("client_secret") != identity.secrets[client]:
-            return self._error(
-                401,
-                "invalid_client",
-                7000215,
-                "Invalid client secret provided. Ensure the secret being sent in "
-                "the request is the client secret value, not the client secret ID, for a secret added to app "
-                f"'{client}'.",
-            )
+        refused = self._refusal(tenant, form)
+        if refused:
+            return refused
         scope = form.get("scope", "")
         audience = form.get("resource") or scope.removesuffix("/.default") or self.world.url
-        token = identity.token(client, audience)
+        token = self.world.identity.token(form["client_id"].lower(), audience)
         if "/v2.0/" in request.path.lower():
-            return Response(
-                200, {"token_type": "Bearer", "expires_in": LIFETIME, "ext_expires_in": LIFETIME, "access_token": token}
+            lifetimes: dict[str, Any] = {"expires_in": LIFETIME, "ext_expires_in": LIFETIME}
+            return Response(200, {"token_type": "Bearer", **lifetimes, "access_token": token})
+        return Response(200, {"token_type": "Bearer", **_times_as_text(), "resource": audience, "access_token": token})
+
+    def _refusal(self, tenant: str, form: dict[str, str]) -> Response | None:
+        if not self._knows(tenant):
+            return self._no_tenant(tenant)
+        grant, client = form.get("grant_type"), form.get("client_id", "").lower()
+        if grant != "client_credentials":
+            text = f"The app requested an unsupported grant type '{grant}'."
+            return self._error(400, "unsupported_grant_type", 70003, text)
+        identity = self.world.identity
+        if client not in identity.by_client:
+            text = f"Application with identifier '{client}' was not found in the directory '{tenant}'."
+            return self._error(400, "unauthorized_client", 700016, text)
+        if not form.get("client_assertion") and form.get("client_secret") != identity.secrets[client]:
+            text = (
+                "Invalid client secret provided. Ensure the secret being sent in the request is the client secret "
+                f"value, not the client secret ID, for a secret added to app '{client}'."
             )
-        expires = int(time.time()) + LIFETIME
-        return Response(
-            200,
-            {
-                "token_type": "Bearer",
-                "expires_in": str(LIFETIME),
-                "ext_expires_in": str(LIFETIME),
-                "expires_on": str(expires),
-                "not_before": str(expires - LIFETIME),
-                "resource": audience,
-                "access_token": token,
-            },
-        )
+            return self._error(401, "invalid_client", 7000215, text)
+        return None
+
+
+def _times_as_text() -> dict[str, str]:
+    expires = int(time.time()) + LIFETIME
+    return {
+        "expires_in": str(LIFETIME),
+        "ext_expires_in": str(LIFETIME),
+        "expires_on": str(expires),
+        "not_before": str(expires - LIFETIME),
+    }
 
 
 class ManagedIdentity:
@@ -205,14 +197,10 @@ class ManagedIdentity:
         if found is None:
             return Response(400, {"error": "invalid_request", "error_description": "Identity not found"})
         resource = request.query.get("resource", "").rstrip("/") or self.world.url
-        expires = int(time.time()) + LIFETIME
         body: dict[str, Any] = {
             "access_token": self.world.identity.token(found["client_id"], resource),
             "client_id": found["client_id"],
-            "expires_in": str(LIFETIME),
-            "expires_on": str(expires),
-            "ext_expires_in": str(LIFETIME),
-            "not_before": str(expires - LIFETIME),
+            **_times_as_text(),
             "resource": resource,
             "token_type": "Bearer",
         }

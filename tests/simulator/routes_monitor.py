@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ class ActivityLog:
             for event in self._events(entry)
             if _matches(clauses, event, entry, subscription)
         ]
-        return page(self.world.url, request, events, self.world.fleet.page_size, lambda event: event)
+        return page(self.world, request, events, lambda event: event)
 
     def _events(self, entry: Entry) -> list[dict[str, Any]]:
         accepted = entry.accepted or entry.start
@@ -59,10 +60,10 @@ class ActivityLog:
 
     def _event(self, entry: Entry, when: datetime, status: str, sub_status: str) -> dict[str, Any]:
         action = f"Microsoft.Compute/virtualMachines/{entry.operation}/action"
-        parts = entry.id.split("/")
-        identity = guid("event", entry.entry, status)
-        correlation = guid("correlation", entry.entry)
-        event: dict[str, Any] = {
+        _, _, subscription, _, group, *_ = [*entry.id.split("/"), "", "", "", "", ""]
+        identity, correlation = guid("event", entry.entry, status), guid("correlation", entry.entry)
+        stamp = precise(when).replace("+00:00", "Z")
+        return {
             "authorization": {"action": action, "scope": entry.id},
             "caller": entry.caller or "",
             "channels": "Operation",
@@ -70,44 +71,41 @@ class ActivityLog:
             "correlationId": correlation,
             "description": "",
             "eventDataId": identity,
-            "eventName": {
-                "value": "BeginRequest" if status == "Started" else "EndRequest",
-                "localizedValue": "Begin request" if status == "Started" else "End request",
-            },
-            "category": {"value": "Administrative", "localizedValue": "Administrative"},
-            "httpRequest": {
-                "clientRequestId": entry.client_request_id or "",
-                "clientIpAddress": "127.0.0.1",
-                "method": entry.method,
-            },
+            "eventName": _both("BeginRequest" if status == "Started" else "EndRequest"),
+            "category": _both("Administrative"),
+            "httpRequest": {"clientRequestId": entry.client_request_id or "", "method": entry.method},
             "id": f"{entry.id}/events/{identity}/ticks/{int(when.timestamp() * 10_000_000)}",
             "level": "Error" if status == "Failed" else "Informational",
-            "resourceGroupName": parts[4] if len(parts) > 4 else "",
-            "resourceProviderName": {"value": "Microsoft.Compute", "localizedValue": "Microsoft.Compute"},
+            "resourceGroupName": group,
+            "resourceProviderName": _both("Microsoft.Compute"),
             "resourceId": entry.id,
-            "resourceType": {
-                "value": "Microsoft.Compute/virtualMachines",
-                "localizedValue": "Microsoft.Compute/virtualMachines",
-            },
+            "resourceType": _both("Microsoft.Compute/virtualMachines"),
             "operationId": correlation,
-            "operationName": {"value": action, "localizedValue": entry.operation},
-            "properties": {
-                "statusCode": _STATUS_TEXT.get(entry.status or 0, "OK"),
-                "eventCategory": "Administrative",
-                "entity": entry.id,
-                "message": action,
-                "hierarchy": parts[2] if len(parts) > 2 else "",
-            },
-            "status": {"value": status, "localizedValue": status},
-            "subStatus": {"value": sub_status, "localizedValue": sub_status},
-            "eventTimestamp": precise(when).replace("+00:00", "Z"),
-            "submissionTimestamp": precise(when).replace("+00:00", "Z"),
-            "subscriptionId": parts[2] if len(parts) > 2 else "",
+            "operationName": _both(action),
+            "properties": _properties(entry, action, status),
+            "status": _both(status),
+            "subStatus": _both(sub_status),
+            "eventTimestamp": stamp,
+            "submissionTimestamp": stamp,
+            "subscriptionId": subscription,
             "tenantId": self.world.fleet.tenant,
         }
-        if status == "Failed" and entry.error:
-            event["properties"]["statusMessage"] = f'{{"error":{{"code":"{entry.error}"}}}}'
-        return event
+
+
+def _both(text: str) -> dict[str, str]:
+    return {"value": text, "localizedValue": text}
+
+
+def _properties(entry: Entry, action: str, status: str) -> dict[str, str]:
+    properties = {
+        "statusCode": _STATUS_TEXT.get(entry.status or 0, "OK"),
+        "eventCategory": "Administrative",
+        "entity": entry.id,
+        "message": action,
+    }
+    if status == "Failed" and entry.error:
+        properties["statusMessage"] = json.dumps({"error": {"code": entry.error}})
+    return properties
 
 
 _STATUS_TEXT = {

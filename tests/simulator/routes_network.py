@@ -61,7 +61,7 @@ class Kind:
         raise not_found(f"Microsoft.Network/{self.name}", name, group)
 
     def _page(self, request: Request, vms: list[Vm]) -> Response:
-        return page(self.world.url, request, vms, self.world.fleet.page_size, self.render)
+        return page(self.world, request, vms, self.render)
 
     def _vms(self, subscription: str) -> list[Vm]:
         return [vm for vm in self.world.fleet.vms.values() if vm.subscription == subscription.lower() and self.has(vm)]

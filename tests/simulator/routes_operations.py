@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from . import guards
 from .lookup import COMPUTE, find_vm, metered
 from .model import Vm
-from .operations import Operation
+from .operation import Operation
 from .routing import ArmError, Handler, Request, Response, Route, route
 from .transitions import KINDS
 

@@ -70,7 +70,7 @@ class Resources:
     def subscriptions(self, request: Request) -> Response:
         """The subscriptions the caller sees."""
         seen = [key for key in self.world.fleet.subscriptions if request.caller.sees(key)]
-        return page(self.world.url, request, seen, self.world.fleet.page_size, self._subscription)
+        return page(self.world, request, seen, self._subscription)
 
     def subscription(self, request: Request, subscription: str) -> Response:
         """One subscription."""
@@ -132,7 +132,7 @@ class Resources:
     def groups(self, request: Request, subscription: str) -> Response:
         """The resource groups of a subscription."""
         keys = [key for key in self.world.fleet.groups if key[0] == subscription.lower()]
-        return page(self.world.url, request, keys, self.world.fleet.page_size, self._group)
+        return page(self.world, request, keys, self._group)
 
     def group(self, request: Request, subscription: str, group: str) -> Response:
         """One resource group."""

@@ -94,7 +94,9 @@ class Simulator:
             for vm in self.world.fleet.vms.values():
                 self._link.halt(vm)
             self._link.start(world.fleet.vms.values(), world.engine.is_up)
-        self.world = world
+        old, self.world = self.world, world
+        with old.lock:
+            old.engine.changed.notify_all()
         with world.lock:
             self.save(force=True)
         return world.clock.now()

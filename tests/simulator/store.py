@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .clock import iso
-from .operations import Operation
+from .operation import Operation
 from .world import World
 
 _STATE = "state.json"

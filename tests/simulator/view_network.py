@@ -13,28 +13,11 @@ from .view_model import nic_id, public_ip_id
 
 def nic(vm: Vm) -> dict[str, Any]:
     """Return a VM's network interface with its one ipConfiguration."""
-    identity = nic_id(vm)
     etag = f'W/"{guid("nic-etag", vm.key, vm.state.etag)}"'
-    address: dict[str, Any] = {
-        "provisioningState": "Succeeded",
-        "privateIPAddress": vm.state.private,
-        "privateIPAllocationMethod": "Dynamic",
-    }
-    if vm.has_public:
-        address["publicIPAddress"] = {"id": public_ip_id(vm)}
-    address |= {"subnet": {"id": _subnet(vm)}, "primary": True, "privateIPAddressVersion": "IPv4"}
     properties: dict[str, Any] = {
         "provisioningState": "Succeeded",
         "resourceGuid": guid("nic", vm.key),
-        "ipConfigurations": [
-            {
-                "name": "ipconfig1",
-                "id": f"{identity}/ipConfigurations/ipconfig1",
-                "etag": etag,
-                "type": "Microsoft.Network/networkInterfaces/ipConfigurations",
-                "properties": address,
-            }
-        ],
+        "ipConfigurations": [_ip_configuration(vm, etag)],
         "dnsSettings": {
             "dnsServers": [],
             "appliedDnsServers": [],
@@ -52,11 +35,28 @@ def nic(vm: Vm) -> dict[str, Any]:
     properties["virtualMachine"] = {"id": vm.id}
     return {
         "name": f"{vm.name}-nic",
-        "id": identity,
+        "id": nic_id(vm),
         "etag": etag,
         "location": vm.region,
         "properties": properties,
         "type": "Microsoft.Network/networkInterfaces",
+    }
+
+
+def _ip_configuration(vm: Vm, etag: str) -> dict[str, Any]:
+    address: dict[str, Any] = {
+        "provisioningState": "Succeeded",
+        "privateIPAddress": vm.state.private,
+        "privateIPAllocationMethod": "Dynamic",
+    }
+    if vm.has_public:
+        address["publicIPAddress"] = {"id": public_ip_id(vm)}
+    return {
+        "name": "ipconfig1",
+        "id": f"{nic_id(vm)}/ipConfigurations/ipconfig1",
+        "etag": etag,
+        "type": "Microsoft.Network/networkInterfaces/ipConfigurations",
+        "properties": address | {"subnet": {"id": _subnet(vm)}, "primary": True, "privateIPAddressVersion": "IPv4"},
     }
 
 

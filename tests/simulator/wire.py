@@ -43,7 +43,7 @@ class TlsServer(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(
-            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True, name="accept"
+            target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True, name="accept"
         )
 
     @property
@@ -57,7 +57,12 @@ class TlsServer(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Stop accepting, and end the open connections."""
-        self.shutdown()
+        ending = threading.Thread(target=self.shutdown, daemon=True)
+        ending.start()
+        # The accept loop looks up when somebody knocks, else only at its next interval.
+        with contextlib.suppress(OSError):
+            socket.create_connection(self.server_address, timeout=1).close()
+        ending.join()
         self.server_close()
         for connection in list(self._open):
             _cut(connection)

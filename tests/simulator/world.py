@@ -23,6 +23,7 @@ from .routing import ArmError, Request, Response, Router
 from .view import View
 
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
+_ACTIONS = {"GET": "read", "HEAD": "read", "POST": "action", "DELETE": "delete", "PUT": "write", "PATCH": "write"}
 
 
 class World:
@@ -106,7 +107,7 @@ class World:
             )
         caller = request.caller
         if not caller.may(request.method, subscription):
-            action = "read" if request.method == "GET" else f"{request.path.rsplit('/', 1)[-1]}/action"
+            action = _ACTIONS[request.method]
             raise ArmError(
                 403,
                 "AuthorizationFailed",

@@ -54,10 +54,12 @@ class Arm:
             "scope": f"{self.simulator.url}/.default",
             **form,
         }
-        return self.raw("POST", f"/{tenant or self.simulator.fleet.tenant}/oauth2/v2.0/token", urlencode(fields).encode())
+        return self.raw(
+            "POST", f"/{tenant or self.simulator.fleet.tenant}/oauth2/v2.0/token", urlencode(fields).encode()
+        )
 
     def call(self, method: str, target: str, body: Any = None, **headers: str):
-        """Send with a token and an api-version; a target that starts with / is below nothing, else below the subscription."""
+        """Send with a token and an api-version; a target without a leading slash is below the subscription."""
         if self.token is None:
             self.token = self.sign_in()[2]["access_token"]
         if not target.startswith("/"):

@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,9 @@ def start(*arguments):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_start_and_end(tmp_path, number):
-    process = start("--fleet", PACKAGE / "fleets" / "small.yml", "--state", tmp_path / "state", "--env", tmp_path / "e.sh")
+    process = start(
+        "--fleet", PACKAGE / "fleets" / "small.yml", "--state", tmp_path / "state", "--env", tmp_path / "e.sh"
+    )
     try:
         assert select.select([process.stdout], [], [], 10)[0]
         first = process.stdout.readline()
@@ -57,8 +60,6 @@ def test_a_wrong_fleet_is_one_line(tmp_path):
 
 
 def test_starts_in_process_within_a_second(tmp_path):
-    import time
-
     before = time.monotonic()
     with Simulator(fleet(500), tmp_path):
         assert time.monotonic() - before < 1

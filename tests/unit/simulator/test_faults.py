@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -29,10 +31,15 @@ def test_nth_and_count(run, small):
 
 
 def test_throttled_with_and_without_retry_after(run, small):
-    arm = run(small | {"faults": [
-        {"match": {"path": "/solo$|/solo\\?"}, "status": 429, "retry_after": 17},
-        {"match": {"path": "/calm"}, "status": 429, "wrapped": False, "code": "OperationNotAllowed"},
-    ]})
+    arm = run(
+        small
+        | {
+            "faults": [
+                {"match": {"path": "/solo$|/solo\\?"}, "status": 429, "retry_after": 17},
+                {"match": {"path": "/calm"}, "status": 429, "wrapped": False, "code": "OperationNotAllowed"},
+            ]
+        }
+    )
     status, headers, body = arm.call("GET", arm.vm("solo"))
     assert (status, headers["retry-after"], body["error"]["code"]) == (429, "17", "TooManyRequests")
     status, headers, body = arm.call("GET", arm.vm("calm"))
@@ -41,13 +48,24 @@ def test_throttled_with_and_without_retry_after(run, small):
 
 def test_a_faulted_post_is_not_executed_unless_said(run, small):
     post = {"method": "POST", "path": "performMaintenance"}
-    arm = run(small | {"faults": [
-        {"match": post, "status": 500}, {"match": {**post, "path": "app-0"}, "status": 503, "executed": True},
-    ]})
+    arm = run(
+        small
+        | {
+            "faults": [
+                {"match": post, "status": 500},
+                {"match": {**post, "path": "app-0"}, "status": 503, "executed": True},
+            ]
+        }
+    )
     assert arm.post("solo")[0] == 500
     assert arm.post("app-0")[0] == 503
     first, second = arm.simulator.ledger()
-    assert (first["name"], first["operation"], first["status"], first["outcome"]) == ("solo", "performMaintenance", 500, "refused")
+    assert (first["name"], first["operation"], first["status"], first["outcome"]) == (
+        "solo",
+        "performMaintenance",
+        500,
+        "refused",
+    )
     assert (second["name"], second["status"], second["outcome"]) == ("app-0", 202, "completed")
 
 
@@ -99,3 +117,19 @@ def test_by_control_path_and_in_batches(arm):
     assert arm.call("GET", arm.vm("solo"))[0] == 429
     arm.control("DELETE", "faults")
     assert arm.call("GET", arm.vm("solo"))[0] == 200
+
+
+def test_a_client_that_never_speaks_holds_up_nobody(arm):
+    host, port = arm.simulator.url.removeprefix("https://").split(":")
+    with socket.create_connection((host, int(port))):
+        before = time.monotonic()
+        assert arm.call("GET", arm.vm("solo"))[0] == 200
+        assert time.monotonic() - before < 2
+
+
+def test_many_clients_at_once(arm):
+    arm.get("/subscriptions")
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda _: arm.call("POST", arm.vm("solo", "/performMaintenance"))[0], range(64)))
+    assert sorted(set(answers)) == [202, 409] and answers.count(202) == 1
+    assert len(arm.simulator.ledger()) == 64

@@ -36,13 +36,22 @@ def build(data):
         (lambda data: data["vms"][2].update(name="APP-0"), ["vms[2].name", "twice"]),
         (lambda data: data["vms"][2].update(name=False), ["vms[2].name", "not a text"]),
         (lambda data: data["vms"][2].update(addresses={"private": "10.0.0.300"}), ["vms[2].addresses.private"]),
-        (lambda data: data["vms"][2].update(operations={"redeploy": {"result": "maybe"}}), ["vms[2].operations.redeploy"]),
+        (
+            lambda data: data["vms"][2].update(operations={"redeploy": {"result": "maybe"}}),
+            ["vms[2].operations.redeploy"],
+        ),
         (
             lambda data: data["vms"][2].update(operations={"redeploy": {"after_polls": 1, "after_seconds": 1}}),
             ["vms[2].operations.redeploy", "exclude"],
         ),
-        (lambda data: data["waves"]["now"]["self_service"].update(start="tomorrow"), ["waves.now.self_service", "'tomorrow'"]),
-        (lambda data: data["waves"]["now"]["self_service"].update(end="-3d"), ["waves.now.self_service", "ends before"]),
+        (
+            lambda data: data["waves"]["now"]["self_service"].update(start="tomorrow"),
+            ["waves.now.self_service", "'tomorrow'"],
+        ),
+        (
+            lambda data: data["waves"]["now"]["self_service"].update(end="-3d"),
+            ["waves.now.self_service", "ends before"],
+        ),
         (lambda data: data.update(faults=[{"match": {"path": "("}, "status": 500}]), ["faults[0].match.path"]),
         (lambda data: data.update(faults=[{"match": {}}]), ["faults[0]", "says no fault"]),
         (lambda data: data.update(status_only="some"), ["status_only", "'some'"]),
@@ -66,7 +75,15 @@ def test_a_missing_or_broken_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("now", 0), ("-2d", -172800), ("+30d", 2592000), ("+1d12h", 129600), ("-90s", -90), ("+1.5h", 5400), ("+1w", 604800)],
+    [
+        ("now", 0),
+        ("-2d", -172800),
+        ("+30d", 2592000),
+        ("+1d12h", 129600),
+        ("-90s", -90),
+        ("+1.5h", 5400),
+        ("+1w", 604800),
+    ],
 )
 def test_relative_times(text, seconds):
     assert parse_when(text, NOW) - NOW == timedelta(seconds=seconds)

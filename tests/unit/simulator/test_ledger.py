@@ -16,7 +16,12 @@ def test_accepted_and_refused_writes(run, small):
     arm.call("DELETE", "resourceGroups/alpha")
     running, refused, put, deleted = arm.simulator.ledger()
     assert running | {"start": 0, "accepted": 0, "operation_id": 0} == {
-        **{"entry": 1, "id": arm.simulator.fleet.named("app-1")[0].id, "name": "app-1", "operation": "performMaintenance"},
+        **{
+            "entry": 1,
+            "id": arm.simulator.fleet.named("app-1")[0].id,
+            "name": "app-1",
+            "operation": "performMaintenance",
+        },
         **{"method": "POST", "status": 202, "start": 0, "end": None, "set": "alpha/app", "update_domain": 1},
         **{"region": "westeurope", "outcome": None, "client_request_id": "mine", "down": True, "accepted": 0},
         **{"operation_id": 0, "error": None, "caller": arm.credential["client_id"]},
@@ -40,10 +45,17 @@ def test_an_untouched_vm_is_not_down(run, small):
 
 def test_reads_and_batches_are_no_writes(arm):
     arm.view("solo")
-    arm.call("POST", "/batch", {"requests": [{"httpMethod": "GET", "name": "a", "url": arm.vm("solo") + "?api-version=1"}]})
+    arm.call(
+        "POST", "/batch", {"requests": [{"httpMethod": "GET", "name": "a", "url": arm.vm("solo") + "?api-version=1"}]}
+    )
     assert arm.control("GET", "ledger") == []
     log = arm.control("GET", "requests")
-    assert [(item["method"], item["status"]) for item in log] == [("POST", 200), ("GET", 200), ("GET", 200), ("POST", 200)]
+    assert [(item["method"], item["status"]) for item in log] == [
+        ("POST", 200),
+        ("GET", 200),
+        ("GET", 200),
+        ("POST", 200),
+    ]
     assert log[1]["path"].endswith("/solo/instanceView?api-version=2025-04-01")
 
 
@@ -64,7 +76,10 @@ def test_activity_log(arm):
     }
     assert len({event["correlationId"] for event in solo}) == 1 and len({event["eventDataId"] for event in solo}) == 3
     calm = [event for event in events() if "/calm" in event["resourceId"]]
-    assert [(event["status"]["value"], event["subStatus"]["value"]) for event in calm] == [("Failed", "Conflict"), ("Started", "")]
+    assert [(event["status"]["value"], event["subStatus"]["value"]) for event in calm] == [
+        ("Failed", "Conflict"),
+        ("Started", ""),
+    ]
     arm.simulator.clock.advance(3600)
     assert events(" and eventTimestamp le '2020-01-01T00:00:00Z'") == []
     assert arm.call("GET", path + "colour%20eq%20'red'")[0] == 400

@@ -29,6 +29,13 @@ def test_pages(run, small, size, pages):
     assert [item["name"] for item in items] == ["app-0", "app-1", "solo", "calm", "later", "idle"]
 
 
+def test_an_empty_page_may_have_a_next_one(run, small):
+    arm = run(small | {"page_size": 4, "quirks": {"empty_first_page": True}})
+    assert arm.get(VMS)["value"] == []
+    items, pages = follow(arm, VMS)
+    assert (len(items), pages) == (6, 3)
+
+
 def test_next_link_is_absolute_and_keeps_the_query(run, small):
     link = run(small | {"page_size": 2}).get(f"{VMS}?statusOnly=true")["nextLink"]
     assert link.startswith("https://127.0.0.1:")

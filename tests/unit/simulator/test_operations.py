@@ -31,8 +31,12 @@ def declared(run, small, transition, operation="performMaintenance"):
 def test_outside_a_wave_the_recorded_refusal(arm, name):
     status, _, body = arm.post(name)
     assert status == 409
-    assert body == {"error": {"code": "OperationNotAllowed",
-                              "message": f"Operation 'performMaintenance' is not allowed on VM '{name}' {NOT_ELIGIBLE}"}}
+    assert body == {
+        "error": {
+            "code": "OperationNotAllowed",
+            "message": f"Operation 'performMaintenance' is not allowed on VM '{name}' {NOT_ELIGIBLE}",
+        }
+    }
 
 
 @pytest.mark.parametrize("operation", ["performMaintenance", "redeploy", "restart"])
@@ -48,7 +52,8 @@ def test_accepted(arm):
     assert headers["azure-asyncnotification"] == "Enabled"
     assert "retry-after" not in headers
     assert headers["x-ms-ratelimit-remaining-resource"].startswith("Microsoft.Compute/UpdateVM")
-    base = f"{arm.simulator.url}/subscriptions/{arm.subscription}/providers/Microsoft.Compute/locations/westeurope/operations/"
+    provider = f"{arm.simulator.url}/subscriptions/{arm.subscription}/providers/Microsoft.Compute"
+    base = f"{provider}/locations/westeurope/operations/"
     assert headers["azure-asyncoperation"].startswith(base) and "?p=" in headers["azure-asyncoperation"]
     assert headers["location"].startswith(base) and "&monitor=true&" in headers["location"]
 
@@ -167,7 +172,9 @@ def test_plain_redeploy_leaves_the_wave(arm):
 
 def test_only_a_dynamic_address_changes(arm):
     def public(rest=""):
-        return arm.get(f"resourceGroups/alpha/providers/Microsoft.Network/publicIPAddresses/solo-ip{rest}")["properties"]
+        return arm.get(f"resourceGroups/alpha/providers/Microsoft.Network/publicIPAddresses/solo-ip{rest}")[
+            "properties"
+        ]
 
     before = public()["ipAddress"]
     boots = arm.simulator.fleet.named("solo")[0].state.boot_id
@@ -183,8 +190,13 @@ def test_only_a_dynamic_address_changes(arm):
 
 
 def test_power_operations(arm):
-    for operation, power in [("powerOff", "stopped"), ("start", "running"), ("restart", "running"),
-                             ("deallocate", "deallocated"), ("start", "running")]:
+    for operation, power in [
+        ("powerOff", "stopped"),
+        ("start", "running"),
+        ("restart", "running"),
+        ("deallocate", "deallocated"),
+        ("start", "running"),
+    ]:
         assert arm.post("solo", operation)[0] == 202
         assert codes(arm, "solo")[1] == f"PowerState/{power}"
     assert block(arm, "solo") == (True, "None")
@@ -218,6 +230,7 @@ def test_waiting_for_an_event_keeps_the_vm_up(run, small):
     arm = declared(run, small, {"waits_seconds": 600, "after_seconds": 30})
     answer = arm.post("solo")
     assert codes(arm, "solo") == ["ProvisioningState/updating", "PowerState/running"]
+    assert '"solo"' in (arm.simulator.directory / "ledger.json").read_text(encoding="utf-8")
     arm.control("POST", "vms/solo", {"approve": True})
     assert codes(arm, "solo")[1] == "PowerState/starting"
     accepted, start = (arm.simulator.ledger()[0][key] for key in ("accepted", "start"))

@@ -41,7 +41,14 @@ def secret(simulator, **changes):
 def test_lists_views_and_maintenance(run, small):
     simulator = run(small | {"page_size": 2, "operations": {"default": {"after_polls": 1}}}).simulator
     compute = client(simulator, secret(simulator))
-    assert [vm.name for vm in compute.virtual_machines.list_all()] == ["app-0", "app-1", "solo", "calm", "later", "idle"]
+    assert [vm.name for vm in compute.virtual_machines.list_all()] == [
+        "app-0",
+        "app-1",
+        "solo",
+        "calm",
+        "later",
+        "idle",
+    ]
     status = {vm.name: vm for vm in compute.virtual_machines.list_all(status_only="true")}
     assert status["app-0"].instance_view.platform_update_domain == 0
     assert list(compute.virtual_machine_scale_sets.list_all()) == []
@@ -71,7 +78,13 @@ def test_managed_identity(arm, monkeypatch):
     assert len(list(client(arm.simulator, ManagedIdentityCredential()).virtual_machines.list_all())) == 6
 
 
-def test_wrong_secret_and_tenant(arm):
-    for change in ({"AZURE_CLIENT_SECRET": "wrong"}, {"AZURE_TENANT_ID": "00000000-dead-4000-8000-000000000000"}):
-        with pytest.raises(ClientAuthenticationError, match="AADSTS"):
-            secret(arm.simulator, **change).get_token(f"{arm.simulator.url}/.default")
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"AZURE_CLIENT_SECRET": "wrong"}, "AADSTS7000215"),
+        ({"AZURE_TENANT_ID": "00000000-dead-4000-8000-000000000000"}, "double check your tenant"),
+    ],
+)
+def test_wrong_secret_and_tenant(arm, change, words):
+    with pytest.raises(ClientAuthenticationError, match=words):
+        secret(arm.simulator, **change).get_token(f"{arm.simulator.url}/.default")

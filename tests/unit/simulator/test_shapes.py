@@ -48,14 +48,16 @@ def test_spelling_of_ids(arm):
     group = arm.get("resourceGroups/alpha/providers/Microsoft.Compute/availabilitySets/app")
     assert "/resourceGroups/alpha/" in single["id"]
     assert "/resourceGroups/ALPHA/" in listed["id"] and listed["id"].endswith("/app-0")
-    assert single["properties"]["availabilitySet"]["id"].endswith("/ALPHA/providers/Microsoft.Compute/availabilitySets/APP")
+    assert single["properties"]["availabilitySet"]["id"].endswith(
+        "/ALPHA/providers/Microsoft.Compute/availabilitySets/APP"
+    )
     assert [item["id"].rsplit("/", 1)[1] for item in group["properties"]["virtualMachines"]] == ["APP-0", "APP-1"]
     assert group["id"].endswith("/resourceGroups/alpha/providers/Microsoft.Compute/availabilitySets/app")
     assert set(group["properties"]) == {"platformUpdateDomainCount", "platformFaultDomainCount", "virtualMachines"}
 
 
 def test_paths_are_found_in_any_case(arm):
-    assert arm.get(arm.vm("APP-0", "/INSTANCEVIEW", group="ALPHA")) .keys() == arm.view("app-0").keys()
+    assert arm.get(arm.vm("APP-0", "/INSTANCEVIEW", group="ALPHA")).keys() == arm.view("app-0").keys()
 
 
 def test_instance_view_of_a_member(arm):
@@ -131,7 +133,9 @@ def test_network(arm):
     public = arm.get(address["publicIPAddress"]["id"])
     assert set(public["properties"]) == IP_PROPERTY_KEYS
     assert public["properties"]["publicIPAllocationMethod"] == "Dynamic" and public["sku"]["name"] == "Basic"
-    assert [item["name"] for item in arm.get("resourceGroups/alpha/providers/Microsoft.Network/publicIPAddresses")["value"]] == ["solo-ip"]
+    assert [
+        item["name"] for item in arm.get("resourceGroups/alpha/providers/Microsoft.Network/publicIPAddresses")["value"]
+    ] == ["solo-ip"]
     assert "macAddress" not in nics["idle-nic"]["properties"]
 
 

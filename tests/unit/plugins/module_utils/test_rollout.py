@@ -11,6 +11,7 @@ from unit.plugins.module_utils.rollout_fleet import NOW, names, policy, skips, s
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout import plan
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_records import PlanError
 
+
 def test_a_set_goes_one_whole_update_domain_after_the_other():
     found = plan(web(), policy(), NOW)
     assert names(found) == [["web-01", "web-02"], ["web-03", "web-04"], ["web-05", "web-06"]]

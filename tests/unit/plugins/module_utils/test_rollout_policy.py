@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import Policy, PolicyError
 
+
 def test_defaults():
     assert Policy.from_options({}) == Policy()
     assert Policy.from_options({field.name: None for field in dataclasses.fields(Policy)}) == Policy()
