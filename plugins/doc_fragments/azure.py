@@ -54,7 +54,7 @@ options:
     type: bool
     default: false
 requirements:
-  - azure-identity >= 1.16
+  - azure-identity >= 1.25.0
   - azure-mgmt-core >= 1.5
   - jmespath >= 1.0
 notes:
@@ -121,7 +121,7 @@ options:
     env:
       - name: AZURE_DISABLE_INSTANCE_DISCOVERY
 requirements:
-  - azure-identity >= 1.16
+  - azure-identity >= 1.25.0
   - azure-mgmt-core >= 1.5
   - jmespath >= 1.0
 """

@@ -149,7 +149,7 @@ def _as_url(host: str) -> str:
 
 def make_credential(settings: Settings, cloud: Cloud) -> t.Any:
     """An azure-identity credential; makes no request yet."""
-    import azure.identity as identity
+    from azure import identity
 
     common = {"authority": cloud.authority, "disable_instance_discovery": settings.disable_instance_discovery}
     if settings.auth_source == "cli":

@@ -113,4 +113,6 @@ def _check_set(together: t.Sequence[Vm], members: t.Sequence[Vm], policy: Policy
     if len(domains) > 1 and not counted:
         listed = "; ".join(f"{d.rsplit('/', 1)[-1]}: {', '.join(vm.name for vm in together if vm.failure_domain.domain == d)}" for d in domains)
         return f"the VMs named span {len(domains)} update domains of one set ({listed}); start one update domain at a time"
+    if together[0].set_id is None:
+        return None  # a VM outside sets has no peers to count
     return policy.availability.held_back(members, {vm.id.key for vm in together})

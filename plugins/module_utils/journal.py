@@ -77,6 +77,14 @@ class Journal:
                 attempt.update(news)
         self._save(vm, entry)
 
+    def progress(self, total: int, still_open: t.Sequence[str]) -> None:
+        """Leave for onlookers how far this call is: names of the VMs it still waits for; nothing when ``total`` is 0."""
+        path = self._dir / "progress.json"
+        if total:
+            self._write(path, {"total": total, "open": list(still_open)})
+        else:
+            path.unlink(missing_ok=True)
+
     def _path(self, vm: VmId) -> Path:
         return self._dir / f"{vm.name.lower()}-{hashlib.sha256(vm.key.encode()).hexdigest()[:12]}.json"
 
@@ -90,13 +98,16 @@ class Journal:
             raise OptionsError(f"the journal entry {path} cannot be read ({error}); find out what became of {vm} in Azure, then mend or remove it") from error
 
     def _save(self, vm: VmId, entry: dict[str, t.Any]) -> None:
+        self._write(self._path(vm), entry)
+
+    def _write(self, path: Path, document: dict[str, t.Any]) -> None:
         handle, temporary = tempfile.mkstemp(dir=self._dir, suffix=".tmp")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(entry, file, indent=1)
+                json.dump(document, file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, self._path(vm))
+            os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)

@@ -63,8 +63,10 @@ class Watch:
     def __init__(self, arm: Arm, live: LiveReader, clock: Clock, patience: Patience) -> None:
         self._arm, self._live, self._clock, self._patience = arm, live, clock, patience
 
-    def run(self, watched: t.Sequence[Watched], on_verdict: t.Callable[[Watched], None]) -> None:
-        """Give every item a verdict by the deadline; ``on_verdict`` is called for each as soon as it is final."""
+    def run(self, watched: t.Sequence[Watched], on_verdict: t.Callable[[Watched], None],
+            on_look: t.Callable[[t.Sequence[Watched]], None]) -> None:
+        """Give every item a verdict by the deadline; ``on_verdict`` is called for each as soon as it is final, ``on_look``
+        after each round with those that are still open."""
         deadline = self._patience.deadline
         open_items = list(watched)
         with ThreadPoolExecutor(_WORKERS) as pool:
@@ -78,6 +80,7 @@ class Watch:
                     else:
                         still_open.append(item)
                 open_items = still_open
+                on_look(open_items)
                 if open_items:
                     self._clock.sleep(min(self._patience.interval, max(0.0, deadline - self._clock.monotonic())))
 

@@ -76,7 +76,7 @@ class Redeploy:
         else:
             with ThreadPoolExecutor(_WORKERS) as pool:
                 list(pool.map(self._start_safely, cleared))
-            if self._order.wait:
+            if self._order.wait and self._watched:
                 self._watch()
         changed = bool(self._posted) or bool(self._order.check and cleared)
         return fold({self._ids[key]: self._results[key] for key in self._ids}, changed)
@@ -189,7 +189,16 @@ class Redeploy:
     # -- watch and tell ---------------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        Watch(self._arm, self._live, self._clock, self._patience).run(list(self._watched.values()), self._on_verdict)
+        watched = list(self._watched.values())
+
+        def tell(still_open: t.Sequence[Watched]) -> None:
+            self._journal.progress(len(watched), [item.vm.name for item in still_open])
+
+        tell(watched)
+        try:
+            Watch(self._arm, self._live, self._clock, self._patience).run(watched, self._on_verdict, tell)
+        finally:
+            self._journal.progress(0, [])
 
     def _on_verdict(self, item: Watched) -> None:
         result, verdict, now = self._results[item.vm.key], item.verdict, self._arm.now()

@@ -58,9 +58,11 @@ def hold(candidates: t.Iterable[Candidate], sets: t.Mapping[str, SetHealth],
          policy: Policy) -> tuple[list[Candidate], list[Skip]]:
     """Split candidates into those that may go and those whose set cannot spare them now."""
     going, held = [], []
+    candidates = list(candidates)
+    moving = {candidate.key for candidate in candidates}
     for candidate in candidates:
         health = sets.get(candidate.set_key)
-        skip = _held(candidate, health, policy) if health else None
+        skip = _held(candidate, health, policy, moving) if health else None
         if skip:
             held.append(skip)
         else:
@@ -68,11 +70,12 @@ def hold(candidates: t.Iterable[Candidate], sets: t.Mapping[str, SetHealth],
     return going, held
 
 
-def _held(candidate: Candidate, health: SetHealth, policy: Policy) -> Skip | None:
+def _held(candidate: Candidate, health: SetHealth, policy: Policy, moving: t.Container[str]) -> Skip | None:
     room = health.room(policy)
     if policy.max_unavailable is None:
         domain = candidate.vm.failure_domain
-        outside = [(vm, why) for vm, why in health.unwell if vm.failure_domain != domain]
+        # A member that is down holds its own domain back too, unless it goes with the wave: the redeploy guard agrees.
+        outside = [(vm, why) for vm, why in health.unwell if vm.failure_domain != domain or vm.id.key not in moving]
         if outside:
             return Skip.of(candidate.vm, "set_not_healthy",
                            f"{_named(outside)}; set {health.name} waits until that is well (or set "

@@ -35,7 +35,7 @@ class Policy:
 
     Shares (``max_unavailable``, ``min_available``) are a count or a percentage such as ``"25%"`` of the members of one
     availability set or scale set; a VM outside sets has no peers to count. Without ``max_unavailable`` a whole update
-    domain goes at once, and only while every member outside it is well. Minutes are per wave, for the VMs of a wave run
+    domain goes at once, and only while every member that does not go with it is well. Minutes are per wave, for the VMs of a wave run
     side by side; let ``minutes_per_vm`` be a high quantile: a plan that ends late costs more than one that ends early.
     """
 

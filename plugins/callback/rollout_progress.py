@@ -1,0 +1,154 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: rollout_progress
+type: aggregate
+short_description: One live line per wave, and the outcome of every VM at the end
+version_added: 1.0.0
+description:
+  - While a wave is being redeployed, prints how many of its VMs are done and which are waited for, whenever that changes and every half minute.
+  - After each wave prints its outcomes, the share of the rollout that is done, and the time left at this pace.
+  - At the end of the run prints a table with wave, update domain, outcome and duration of every VM, also when a whole wave failed and
+    ansible-core ended the run early.
+  - Works with the playbook P(fleetops.azure_maintenance.rolling_redeploy#playbook) and with any play that calls
+    M(fleetops.azure_maintenance.vm_redeploy).
+requirements:
+  - enabled in configuration, C(callbacks_enabled = fleetops.azure_maintenance.rollout_progress)
+options:
+  interval:
+    description: Seconds between two looks at the journal of the running wave.
+    type: float
+    default: 0.5
+    env:
+      - name: AZURE_MAINTENANCE_PROGRESS_INTERVAL
+    ini:
+      - section: callback_rollout_progress
+        key: interval
+author:
+  - fleetops contributors (@fleetops)
+"""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+
+_REDEPLOY = "fleetops.azure_maintenance.vm_redeploy"
+_PLAN = "fleetops.azure_maintenance.rollout_plan"
+_COLOURS = {"succeeded": "green", "already_done": "green", "would_start": "cyan", "started": "cyan"}
+_REMIND_SECONDS = 30
+
+
+class CallbackModule(CallbackBase):
+    """Learns the plan from the planner's result, progress from the journal, outcomes from the redeploy's results."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "fleetops.azure_maintenance.rollout_progress"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._waves = {}
+        self._wave_count = 0
+        self._results = {}
+        self._begun = time.monotonic()
+        self._journal = None
+        self._tail = None
+
+    def v2_runner_on_start(self, host, task):
+        if task.action == _REDEPLOY and self._journal and self._tail is None:
+            self._tail = _Tail(self._journal / "progress.json", float(self.get_option("interval")), self._say)
+            self._tail.start()
+
+    def v2_runner_on_ok(self, result):
+        self._learn(result)
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        self._learn(result)
+
+    def _learn(self, result):
+        action, data = result._task.action, result._result
+        if action == _PLAN and data.get("plan"):
+            self._waves = {vm["id"].lower(): wave["number"] for wave in data["plan"]["waves"] for vm in wave["vms"]}
+            self._wave_count = len(data["plan"]["waves"])
+            self._begun = time.monotonic()
+        elif action == _REDEPLOY:
+            self._stop_tail()
+            # The gate asks in check mode first, so the journal is known before the wave that is watched begins.
+            self._journal = Path(data["invocation"]["module_args"]["journal"]) if data.get("invocation") else self._journal
+            self._take({vm_id.lower(): vm for vm_id, vm in (data.get("vms") or {}).items()})
+
+    def _take(self, vms):
+        self._results.update(vms)
+        if not vms or all(vm["outcome"] == "would_start" for vm in vms.values()):
+            return
+        wave = max(self._waves.get(key, 0) for key in vms)
+        words = ", ".join(f"{vm['name']} {vm['outcome']}" for vm in vms.values())
+        self._say(f"wave {wave}/{self._wave_count}: {words}{self._share(wave)}" if wave else words)
+
+    def _share(self, wave):
+        """How far the rollout is, and how long it takes at this pace."""
+        done = sum(1 for key in self._waves if self._results.get(key, {}).get("outcome") in ("succeeded", "already_done"))
+        left = (time.monotonic() - self._begun) / wave * (self._wave_count - wave)
+        return f" | {done} of {len(self._waves)} VMs, {100 * done // len(self._waves)} %" + (f", about {_clock(left)} left" if left else "")
+
+    def _say(self, text):
+        self._display.display(f">> {text}", color="bright blue")
+
+    def _stop_tail(self):
+        if self._tail:
+            self._tail.stop()
+            self._tail = None
+
+    def v2_playbook_on_stats(self, stats):
+        self._stop_tail()
+        if not self._results:
+            return
+        rows = sorted(self._results.items(), key=lambda item: (self._waves.get(item[0], 0), item[1]["name"]))
+        width = max(len(vm["name"]) for dummy, vm in rows)
+        self._display.display(f"\nwave  {'VM':<{width}}  UD  {'outcome':<13} seconds  why", color="bright blue")
+        for key, vm in rows:
+            asked_only = vm["outcome"] == "would_start" and not context.CLIARGS.get("check")
+            outcome, why = ("not_started", "the wave ended before it was started") if asked_only else (vm["outcome"], vm["reason"])
+            domain, seconds = ("-" if vm[name] is None else vm[name] for name in ("update_domain", "elapsed_seconds"))
+            self._display.display(f"{self._waves.get(key, '-')!s:>4}  {vm['name']:<{width}}  {domain!s:>2}  {outcome:<13} {seconds!s:>7}  {why}",
+                                  color=_COLOURS.get(outcome, "red"))
+
+
+class _Tail(threading.Thread):
+    """Reads the journal's progress file while the redeploy blocks; ansible-core locks the display around its forks."""
+
+    def __init__(self, path, interval, say):
+        super().__init__(daemon=True)
+        self._path, self._interval, self._say = path, interval, say
+        self._over = threading.Event()
+
+    def stop(self):
+        self._over.set()
+        self.join()
+
+    def run(self):
+        begun, said, last = time.monotonic(), 0.0, None
+        while not self._over.wait(self._interval):
+            try:
+                now = json.loads(self._path.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue  # not written yet, or gone again
+            if now != last or time.monotonic() - said >= _REMIND_SECONDS:
+                last, said = now, time.monotonic()
+                done = now["total"] - len(now["open"])
+                names = ", ".join(now["open"][:4]) + (" ..." if len(now["open"]) > 4 else "")
+                self._say(f"{done}/{now['total']} done ({100 * done // now['total']} %), {_clock(time.monotonic() - begun)} gone"
+                          + (f", waiting for {names}" if names else ""))
+
+
+def _clock(seconds):
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -1,0 +1,181 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A user's project folder (inventory, group variables, ansible.cfg) and the real command line run in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+INVENTORY = "fleet.azure_maintenance.yml"
+PLUGIN = "fleetops.azure_maintenance.azure_maintenance"
+NAMESPACE = "fleetops.azure_maintenance"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command did; `out` and `err` as printed, `text` both with runs of white space as one blank."""
+
+    rc: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        """For searching: ansible wraps long messages."""
+        return " ".join(f"{self.out}\n{self.err}".split())
+
+    def json(self) -> Any:
+        """The standard output, parsed."""
+        return json.loads(self.out)
+
+    def tasks(self) -> list[str]:
+        """Names of the tasks that ran, in order, without their roles."""
+        return [name.split(" : ")[-1] for name in re.findall(r"^(?:TASK|RUNNING HANDLER) \[(.*?)\] \*", self.out, re.MULTILINE)]
+
+    def recap(self) -> dict[str, dict[str, int]]:
+        """Counts by host of the play recap."""
+        lines = self.out.partition("PLAY RECAP")[2].splitlines()[1:]
+        found = [re.match(r"(\S+)\s+: (ok=.*)", line) for line in lines]
+        return {m[1]: {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", m[2])} for m in found if m}
+
+
+class Project:
+    """A folder of a user, with everything that commands started there use."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], variables: dict[str, Any]) -> None:
+        self.folder = folder
+        self.environment = environment
+        self.journal = folder / ".azure_maintenance"
+        (folder / "group_vars").mkdir(parents=True)
+        # the control sockets of SSH need short paths, so they stay where ansible.cfg leaves them
+        (folder / "ansible.cfg").write_text((ROOT / "ansible.cfg").read_text(encoding="utf-8"), encoding="utf-8")
+        self.inventory_file()
+        for group, values in variables.items():
+            self.group_vars(group, values)
+
+    # -- files ----------------------------------------------------------------------------------------------------------
+
+    def write(self, name: str, data: Any) -> Path:
+        """Write text, or anything else as YAML."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(data if isinstance(data, str) else yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+        return path
+
+    def inventory_file(self, name: str = INVENTORY, **options: Any) -> str:
+        """Write an inventory source; its name."""
+        self.write(name, {"plugin": PLUGIN, "address_preference": ["public", "private"], **options})
+        return name
+
+    def group_vars(self, group: str, values: dict[str, Any]) -> None:
+        """Write or replace the variables of a group."""
+        self.write(f"group_vars/{group}.yml", values)
+
+    def marks(self) -> list[str]:
+        """Hosts with a mark on the controller."""
+        return sorted(path.stem for path in self.journal.glob("marks/*.json"))
+
+    def files(self) -> list[str]:
+        """What is in the journal's folder."""
+        return sorted(str(path.relative_to(self.journal)) for path in self.journal.rglob("*") if path.is_file())
+
+    # -- commands -------------------------------------------------------------------------------------------------------
+
+    def start(self, *command: str, env: dict[str, str] | None = None) -> "Running":
+        """Start a command of the virtual environment in a process group of its own."""
+        return Running([str(BIN / command[0]), *command[1:]], self.folder, {**self.environment, **(env or {})})
+
+    def run(self, *command: str, env: dict[str, str] | None = None, seconds: float = 240) -> Run:
+        """Run a command of the virtual environment to its end."""
+        return self.start(*command, env=env).finish(seconds)
+
+    def playbook(
+        self, name: str, *arguments: str, env: dict[str, str] | None = None, inventory: str = INVENTORY, **variables: Any
+    ) -> Run:
+        """Run ansible-playbook on one of the collection's playbooks, or on a file."""
+        return self.run(*self.playbook_command(name, *arguments, inventory=inventory, **variables), env=env)
+
+    def start_playbook(self, name: str, *arguments: str, inventory: str = INVENTORY, **variables: Any) -> "Running":
+        """The same, left running."""
+        return self.start(*self.playbook_command(name, *arguments, inventory=inventory, **variables))
+
+    def playbook_command(self, name: str, *arguments: str, inventory: str = INVENTORY, **variables: Any) -> list[str]:
+        """The command line of a playbook run; variables go in as JSON, so that they keep their types."""
+        full = name if "." in name else f"{NAMESPACE}.{name}"
+        extra = ["-e", json.dumps(variables)] if variables else []
+        return ["ansible-playbook", "-i", inventory, full, *extra, *arguments]
+
+    def inventory(self, *arguments: str, source: str = INVENTORY, env: dict[str, str] | None = None) -> Run:
+        """Run ansible-inventory."""
+        return self.run("ansible-inventory", "-i", source, *arguments, env=env)
+
+    def hosts(self, source: str = INVENTORY, env: dict[str, str] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Groups and host variables of a source that must be readable."""
+        run = self.inventory("--list", source=source, env=env)
+        assert run.rc == 0, run.err
+        groups = run.json()
+        return groups, groups.pop("_meta")["hostvars"]
+
+    def module(self, name: str, options: dict[str, Any], *arguments: str, env: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+        """Run one module ad hoc on localhost; exit status and result."""
+        run = self.run("ansible", "localhost", "-m", f"{NAMESPACE}.{name}", "-a", json.dumps(options), *arguments,
+                       env={"ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal", **(env or {})})
+        start = run.out.find("{")
+        assert start >= 0, f"{run.out}\n{run.err}"
+        return run.rc, json.JSONDecoder().raw_decode(run.out[start:])[0]
+
+
+class Running:
+    """A command under way; its output goes to files, so that nothing blocks and a kill loses nothing."""
+
+    def __init__(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
+        self._out, self._err = (folder / f"last.{name}" for name in ("out", "err"))
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.process = subprocess.Popen(
+                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+            )
+
+    @property
+    def out(self) -> str:
+        """What it printed so far."""
+        return self._out.read_text(encoding="utf-8", errors="replace")
+
+    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+        """Wait while it runs; fails by name when the command ends first or time is up."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            ended = self.process.poll() is not None
+            if ended or time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(f"{'the command ended' if ended else 'time was up'} before {what}\n{self.out[-3000:]}")
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """SIGKILL to the whole process group, as when the controller dies."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def finish(self, seconds: float = 240) -> Run:
+        """Wait for its end; a command that does not end is killed and fails the test."""
+        try:
+            rc = self.process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"not ended after {seconds:.0f} s\n{self.out[-3000:]}") from None
+        return Run(rc, self.out, self._err.read_text(encoding="utf-8", errors="replace"))

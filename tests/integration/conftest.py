@@ -1,0 +1,81 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures: the estate with guests, one without, and a project folder of a user for each test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from integration import cloud as clouds
+from integration.cli import BIN, Project
+from simulator.guests import Guests
+
+
+def environment(cloud: clouds.Cloud, home: Path) -> dict[str, str]:
+    """What commands see: nothing of the caller's Ansible or Azure settings, everything of the simulator's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AZURE_", "ANSIBLE_", "ARM_", "MSI_", "IDENTITY_"))}
+    return {**kept, **cloud.environment, "PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(home), "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
+
+
+@pytest.fixture(scope="module")
+def arm_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clouds.Cloud]:
+    """The Azure side alone: for all that touches no host."""
+    cloud = clouds.start(clouds.fleet(guests=False), tmp_path_factory.mktemp("arm"), guests=False)
+    yield cloud
+    cloud.sim.stop()
+
+
+@pytest.fixture(scope="session")
+def guest_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clouds.Cloud]:
+    """The estate with guests; skips, saying why, where they cannot run."""
+    problems = Guests.check()
+    if problems:
+        pytest.skip("; ".join(problems))
+    cloud = clouds.start(clouds.fleet(), tmp_path_factory.mktemp("guests"), guests=True)
+    yield cloud
+    cloud.sim.stop()
+
+
+@pytest.fixture
+def arm(arm_cloud: clouds.Cloud) -> clouds.Cloud:
+    """The Azure side as on the first day."""
+    arm_cloud.faults()
+    arm_cloud.reset()
+    return arm_cloud
+
+
+@pytest.fixture
+def cloud(guest_cloud: clouds.Cloud) -> clouds.Cloud:
+    """The estate as on the first day; a test that needs fewer VMs resets it again."""
+    guest_cloud.faults()
+    guest_cloud.reset()
+    return guest_cloud
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Callable[[clouds.Cloud], Project]:
+    """A project folder for a cloud."""
+
+    def make(cloud: clouds.Cloud, **more: dict[str, Any]) -> Project:
+        home = tmp_path / "home"
+        home.mkdir(exist_ok=True)
+        return Project(tmp_path / "project", environment(cloud, home), {**clouds.variables(cloud.guests), **more})
+
+    return make
+
+
+@pytest.fixture
+def project(cloud: clouds.Cloud, make_project: Callable[[clouds.Cloud], Project]) -> Project:
+    """A project folder for the estate with guests."""
+    return make_project(cloud)
+
+
+@pytest.fixture
+def arm_project(arm: clouds.Cloud, make_project: Callable[[clouds.Cloud], Project]) -> Project:
+    """A project folder for the Azure side alone."""
+    return make_project(arm)
