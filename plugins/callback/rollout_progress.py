@@ -14,7 +14,7 @@ description:
   - After each wave prints its outcomes, the share of the rollout that is done, and the time left at this pace.
   - At the end of the run prints a table with wave, update domain, outcome and duration of every VM, also when a whole wave failed and
     ansible-core ended the run early.
-  - Works with the playbook P(fleetops.azure_maintenance.rolling_redeploy#playbook) and with any play that calls
+  - Works with the playbook C(fleetops.azure_maintenance.rolling_redeploy) and with any play that calls
     M(fleetops.azure_maintenance.vm_redeploy).
 requirements:
   - enabled in configuration, C(callbacks_enabled = fleetops.azure_maintenance.rollout_progress)

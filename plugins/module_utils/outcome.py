@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
 
 ADVICE = {
-    "would_start": "Nothing to do; this is what a run without check mode would start.",
+    "would_start": "Nothing was started; a run that may start would start it.",
     "started": "Run the module again with wait to learn how it ends.",
     "succeeded": "Return the VM to service.",
     "already_done": "Nothing to do; the maintenance of this VM was already done.",

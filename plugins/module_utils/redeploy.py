@@ -34,11 +34,13 @@ _ACTIONS = {"perform_maintenance": "performMaintenance", "redeploy": "redeploy",
 
 @dataclass(frozen=True)
 class Order:
-    """What was asked for. ``vms`` are ids as the caller spelled them; ``since`` is the time of the mail for plain redeploys."""
+    """What was asked for. ``vms`` are ids as the caller spelled them; ``since`` is the time of the mail for plain redeploys;
+    without ``start`` the call only attaches to what is under way."""
 
     vms: t.Sequence[str]
     policy: guards.Policy
     since: dt.datetime | None = None
+    start: bool = True
     wait: bool = True
     check: bool = False
 
@@ -70,14 +72,14 @@ class Redeploy:
                 self._before[key] = vm
                 self._settle(key, "refused", "another process of this controller is working on it; wait for it to end")
         cleared = self._guard([vm for key, vm in self._before.items() if key not in self._results and not self._known_from_before(vm)])
-        if self._order.check:
+        if self._order.check or not self._order.start:
             for vm in cleared:
                 self._settle(vm.id.key, "would_start", f"{self._operation} would be started")
         else:
             with ThreadPoolExecutor(_WORKERS) as pool:
                 list(pool.map(self._start_safely, cleared))
-            if self._order.wait and self._watched:
-                self._watch()
+        if self._order.wait and self._watched:
+            self._watch()
         changed = bool(self._posted) or bool(self._order.check and cleared)
         return fold({self._ids[key]: self._results[key] for key in self._ids}, changed)
 

@@ -52,6 +52,10 @@ options:
   min_available:
     description: How many members of a set must stay up, as a count or a percentage.
     type: str
+  start:
+    description: When V(false) nothing new is started; the call only attaches to what an earlier one started, as a recovery needs.
+    type: bool
+    default: true
   wait:
     description: Wait for the end. When V(false), VMs are started and returned as started; run again with V(true) to attach and learn the end.
     type: bool
@@ -130,7 +134,7 @@ vms:
       sample: web-01
     outcome:
       description:
-        - would_start (check mode), started (no wait), succeeded, already_done, not_allowed (Azure does not allow it now), refused (a guard),
+        - would_start (check mode, or start is false), started (no wait), succeeded, already_done, not_allowed (Azure does not allow it now), refused (a guard),
           retry_later, aborted, failed, still_running (at the time limit), still_due (moved to a host that is due too), unknown (in doubt).
       type: str
       sample: succeeded
@@ -217,6 +221,7 @@ SPEC = {
     "refuse": {"type": "list", "elements": "str", "choices": list(NOTED_HAZARDS), "default": []},
     "max_unavailable": {"type": "str"},
     "min_available": {"type": "str"},
+    "start": {"type": "bool", "default": True},
     "wait": {"type": "bool", "default": True},
     "timeout": {"type": "int", "default": 4500},
     "poll_interval": {"type": "int", "default": 10},
@@ -241,7 +246,7 @@ def order_of(params, check):
     except ValueError as error:
         raise OptionsError(str(error)) from error
     policy = Policy(params["operation"], frozenset(params["accept"]), frozenset(params["refuse"]), availability)
-    return Order(params["vms"], policy, since, params["wait"], check)
+    return Order(params["vms"], policy, since, params["start"], params["wait"], check)
 
 
 def redeploy(module, arm):

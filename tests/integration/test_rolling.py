@@ -16,6 +16,6 @@ from integration.cloud import ALL, Cloud
 def test_a_whole_rollout_and_again(cloud: Cloud, project: Project) -> None:
     before = cloud.boot_ids()
     run = project.playbook("rolling_redeploy")
-    print(run.out)
+    open("/tmp/prof.log","w").write(run.out)
     assert run.rc == 0, run.out
     cloud.check_ledger(ALL)

@@ -97,7 +97,7 @@ class RealGuests(NoGuests):
             tried = pool.map(self._first_boot, guests, map(is_up, guests))
             failures = [failure for failure in tried if failure]
         if failures:
-            names = ", ".join(name for name, _ in failures)
+            names = ", ".join(name for name, dummy in failures)
             raise StartError(f"guests that did not start: {names}; the first one said: {failures[0][1]}")
 
     def _first_boot(self, vm: Vm, up: bool) -> tuple[str, Exception] | None:

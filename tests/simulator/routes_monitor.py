@@ -60,7 +60,7 @@ class ActivityLog:
 
     def _event(self, entry: Entry, when: datetime, status: str, sub_status: str) -> dict[str, Any]:
         action = f"Microsoft.Compute/virtualMachines/{entry.operation}/action"
-        _, _, subscription, _, group, *_ = [*entry.id.split("/"), "", "", "", "", ""]
+        dummy, dummy, subscription, dummy, group, *dummy = [*entry.id.split("/"), "", "", "", "", ""]
         identity, correlation = guid("event", entry.entry, status), guid("correlation", entry.entry)
         stamp = precise(when).replace("+00:00", "Z")
         return {
@@ -139,7 +139,7 @@ def _parse(text: str, now: datetime) -> list[tuple[str, str, Any]]:
         ):
             raise ArmError(400, "BadRequest", f"The filter clause '{part}' is not supported.")
         clauses.append((name, operator, value.lower()))
-    if not any(name == "eventtimestamp" and operator == "ge" for name, operator, _ in clauses):
+    if not any(name == "eventtimestamp" and operator == "ge" for name, operator, dummy in clauses):
         raise ArmError(400, "BadRequest", "The start time of the query has to be given: eventTimestamp ge '...'.")
     return clauses
 

@@ -56,7 +56,7 @@ class Simulator:
     def start(self) -> Simulator:
         """Boot the guests, then listen; returns once requests are answered."""
         self._link.start(self.fleet.vms.values(), self.world.engine.is_up)
-        _, certificate = certs.ensure(self.directory)
+        dummy, certificate = certs.ensure(self.directory)
         self._server = TlsServer(certificate, self._port or self._store.port(), lambda: self)
         self._store.keep_port(self._server.port)
         self.world.url = f"https://127.0.0.1:{self._server.port}"

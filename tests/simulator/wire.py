@@ -107,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length) if length else b""
-        headers = {name: value for name, value in self.headers.items()}
+        headers = dict(self.headers.items())
         request = Request.parse(self.command, self.path, headers, body)
         simulator = self.server.simulator()
         if request.path.startswith("/_sim"):

@@ -147,7 +147,7 @@ class World:
                 self.engine.writes += 1
 
     def _target(self, request: Request) -> tuple[Vm | None, str]:
-        parent, _, action = request.path.rstrip("/").rpartition("/")
+        parent, dummy, action = request.path.rstrip("/").rpartition("/")
         vm = self.fleet.vms.get(parent.lower())
         return vm, action if vm else _type(request.path)
 

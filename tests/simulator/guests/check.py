@@ -46,7 +46,7 @@ def find_problems() -> list[str]:
             "guests need root: they mount file systems and let root log in (run as root, or without guests)"
         )
     elif shutil.which("unshare", path=PATH):
-        trial = subprocess.run([*UNSHARE, "true"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        trial = subprocess.run([*UNSHARE, "true"], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         if trial.returncode != 0:
             problems.append(f"guests need namespaces: {trial.stderr.strip() or 'unshare failed'}")
     return problems

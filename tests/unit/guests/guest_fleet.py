@@ -96,7 +96,7 @@ class Fleet:
 def end_load(process: subprocess.Popen[str], out: Path) -> dict:
     """End the load with SIGTERM; returns its summary."""
     process.terminate()
-    _, errors = process.communicate(timeout=15)
+    dummy, errors = process.communicate(timeout=15)
     assert process.returncode == 0, errors
     return json.loads(out.read_text())
 

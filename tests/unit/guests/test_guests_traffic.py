@@ -109,7 +109,7 @@ def test_a_crash_under_load_is_seen_as_lost_requests(fleet: Fleet, tmp_path: Pat
     try:
         time.sleep(1)
         # One halt may hit a moment with nothing under way; three in a row do not.
-        for _ in range(3):
+        for dummy in range(3):
             fleet.guests.halt("web-01")
             time.sleep(0.2)
             fleet.guests.boot("web-01", WEB_01)

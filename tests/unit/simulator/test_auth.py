@@ -9,7 +9,7 @@ import pytest
 
 
 def test_token_of_a_client_secret(arm):
-    status, _, body = arm.sign_in()
+    status, dummy, body = arm.sign_in()
     assert status == 200
     assert set(body) == {"token_type", "expires_in", "ext_expires_in", "access_token"}
     assert body["token_type"] == "Bearer" and body["expires_in"] == 3599
@@ -25,21 +25,21 @@ def test_token_of_a_client_secret(arm):
     ],
 )
 def test_refused_sign_in(arm, tenant, form, status, error, code):
-    got, _, body = arm.sign_in(tenant, **form)
+    got, dummy, body = arm.sign_in(tenant, **form)
     assert (got, body["error"]) == (status, error)
     assert body["error_description"].startswith(code + ":")
     assert body["error_codes"] == [int(code.removeprefix("AADSTS"))]
 
 
 def test_an_assertion_stands_for_the_secret(arm):
-    status, _, body = arm.sign_in(client_secret="", client_assertion="a.b.c", client_assertion_type="jwt-bearer")
+    status, dummy, body = arm.sign_in(client_secret="", client_assertion="a.b.c", client_assertion_type="jwt-bearer")
     assert status == 200 and body["access_token"]
 
 
 def test_v1_token_has_numbers_as_text(arm):
     form = f"grant_type=client_credentials&client_id={arm.credential['client_id']}"
     form += f"&client_secret={arm.credential['client_secret']}&resource=https://x"
-    _, _, body = arm.raw("POST", f"/{arm.simulator.fleet.tenant}/oauth2/token", form.encode())
+    dummy, dummy, body = arm.raw("POST", f"/{arm.simulator.fleet.tenant}/oauth2/token", form.encode())
     assert body["resource"] == "https://x"
     assert body["expires_in"] == "3599" and body["expires_on"].isdigit()
 
@@ -59,7 +59,7 @@ def test_discovery_documents_point_back_here(arm):
 def test_instance_metadata_identity(arm):
     path = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://management.azure.com"
     assert arm.raw("GET", path)[0] == 400
-    status, _, body = arm.raw("GET", path, Metadata="true")
+    status, dummy, body = arm.raw("GET", path, Metadata="true")
     assert status == 200
     assert all(isinstance(body[name], str) for name in ("expires_in", "expires_on", "access_token"))
     arm.token = body["access_token"]
@@ -70,7 +70,7 @@ def test_instance_metadata_identity(arm):
 def test_app_service_identity(arm):
     path = "/msi/token?api-version=2019-08-01&resource=https://management.azure.com"
     assert arm.raw("GET", path, X_IDENTITY_HEADER="wrong")[0] == 401
-    status, _, body = arm.raw("GET", path, X_IDENTITY_HEADER=arm.simulator.fleet.identity_header)
+    status, dummy, body = arm.raw("GET", path, X_IDENTITY_HEADER=arm.simulator.fleet.identity_header)
     assert status == 200 and body["token_type"] == "Bearer"
 
 
@@ -91,7 +91,7 @@ def test_without_a_good_token(arm, headers, code):
 def test_a_reader_may_not_write_and_nobody_may_not_read(arm):
     reader, nobody = type(arm)(arm.simulator, 1), type(arm)(arm.simulator, 2)
     assert reader.view("solo")
-    status, _, body = reader.post("solo")
+    status, dummy, body = reader.post("solo")
     assert (status, body["error"]["code"]) == (403, "AuthorizationFailed")
     assert (
         "perform action 'Microsoft.Compute/virtualMachines/performMaintenance/action' over" in body["error"]["message"]

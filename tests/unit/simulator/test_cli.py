@@ -44,7 +44,7 @@ def test_start_and_end(tmp_path, number):
         assert first in text and "AZURE_CLOUD_ENVIRONMENT=https://127.0.0.1:" in text
         assert (tmp_path / "e.sh").stat().st_mode & 0o077 == 0
         process.send_signal(number)
-        _, errors = process.communicate(timeout=10)
+        dummy, errors = process.communicate(timeout=10)
     finally:
         process.kill()
     assert (process.returncode, errors) == (0, "")
@@ -54,7 +54,7 @@ def test_start_and_end(tmp_path, number):
 def test_a_wrong_fleet_is_one_line(tmp_path):
     (tmp_path / "wrong.yml").write_text("vms: [{name: a, powr: off}]\n", encoding="utf-8")
     process = start("--fleet", tmp_path / "wrong.yml", "--state", tmp_path)
-    _, errors = process.communicate(timeout=10)
+    dummy, errors = process.communicate(timeout=10)
     assert process.returncode == 2
     assert len(errors.splitlines()) == 1 and "vms[0]" in errors and "'powr'" in errors
 

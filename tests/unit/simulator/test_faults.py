@@ -24,7 +24,7 @@ def with_fault(run, small, **fault):
 def test_nth_and_count(run, small):
     match = {"method": "GET", "path": "/solo/instanceView", "nth": 2, "count": 2}
     arm = run(small | {"faults": [{"match": match, "status": 503}]})
-    got = [arm.call("GET", arm.vm("solo", "/instanceView"))[0] for _ in range(5)]
+    got = [arm.call("GET", arm.vm("solo", "/instanceView"))[0] for dummy in range(5)]
     assert got == [200, 503, 503, 200, 200]
     assert arm.call("GET", arm.vm("calm", "/instanceView"))[0] == 200
     assert arm.control("GET", "faults")[0]["acted"] == 2
@@ -105,7 +105,7 @@ def test_delay(run, small):
 
 def test_headers_are_put_on_the_real_answer(run, small):
     arm = with_fault(run, small, headers={"Azure-AsyncOperation": "https://elsewhere.example/x"})
-    status, headers, _ = arm.post("solo")
+    status, headers, dummy = arm.post("solo")
     assert (status, headers["azure-asyncoperation"]) == (202, "https://elsewhere.example/x")
 
 

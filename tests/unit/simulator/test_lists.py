@@ -50,7 +50,7 @@ def test_bad_skip_token(arm):
     ("shape", "has_block", "has_domain"), [("full", True, True), ("lean", False, True), ("minimal", False, False)]
 )
 def test_status_only(run, small, shape, has_block, has_domain):
-    items, _ = follow(run(small | {"status_only": shape, "page_size": 4}), f"{VMS}?statusOnly=true")
+    items, dummy = follow(run(small | {"status_only": shape, "page_size": 4}), f"{VMS}?statusOnly=true")
     assert len(items) == 6
     properties = items[0]["properties"]
     assert not {"hardwareProfile", "storageProfile", "networkProfile"} & set(properties)
@@ -61,7 +61,7 @@ def test_status_only(run, small, shape, has_block, has_domain):
 
 
 def test_the_full_shape_is_the_instance_view(arm):
-    items, _ = follow(arm, f"{VMS}?statusOnly=true")
+    items, dummy = follow(arm, f"{VMS}?statusOnly=true")
     views = {item["name"]: item["properties"]["instanceView"] for item in items}
     for name in ("app-1", "solo", "idle"):
         assert set(views[name]) == set(arm.view(name))
@@ -79,7 +79,7 @@ def test_batch_answers_by_name_in_any_order(arm):
         {"httpMethod": "GET", "name": "a", "url": arm.vm("solo", "/instanceView?api-version=2024-11-01")},
         {"httpMethod": "GET", "name": "b", "url": f"{arm.simulator.url}{arm.vm('nope')}?api-version=2024-11-01"},
     ]
-    status, _, body = arm.call("POST", "/batch?api-version=2015-11-01", {"requests": parts})
+    status, dummy, body = arm.call("POST", "/batch?api-version=2015-11-01", {"requests": parts})
     assert status == 200
     answers = {part["name"]: part for part in body["responses"]}
     assert [part["name"] for part in body["responses"]] == ["b", "a"]

@@ -29,7 +29,7 @@ def declared(run, small, transition, operation="performMaintenance"):
 
 @pytest.mark.parametrize("name", ["calm", "later"])
 def test_outside_a_wave_the_recorded_refusal(arm, name):
-    status, _, body = arm.post(name)
+    status, dummy, body = arm.post(name)
     assert status == 409
     assert body == {
         "error": {
@@ -41,7 +41,7 @@ def test_outside_a_wave_the_recorded_refusal(arm, name):
 
 @pytest.mark.parametrize("operation", ["performMaintenance", "redeploy", "restart"])
 def test_deallocated_is_refused(arm, operation):
-    status, _, body = arm.post("idle", operation)
+    status, dummy, body = arm.post("idle", operation)
     assert (status, body["error"]["code"]) == (409, "OperationNotAllowed")
     assert "deallocated" in body["error"]["message"]
 
@@ -73,7 +73,7 @@ def test_after_polls(run, small):
     assert codes(arm, "solo") == ["ProvisioningState/updating", "PowerState/starting"]
     assert arm.get(arm.vm("solo"))["properties"]["provisioningState"] == "Updating"
     assert arm.view("solo")["vmAgent"]["statuses"][0]["displayStatus"] == "Not Ready"
-    assert [arm.poll(answer)["status"] for _ in range(3)] == ["InProgress", "InProgress", "Succeeded"]
+    assert [arm.poll(answer)["status"] for dummy in range(3)] == ["InProgress", "InProgress", "Succeeded"]
     assert codes(arm, "solo") == ["ProvisioningState/succeeded", "PowerState/running"]
 
 
@@ -100,7 +100,7 @@ def test_monitor_url(run, small):
 def test_another_operation_is_in_progress(run, small, operation):
     arm = declared(run, small, {"after_seconds": 60}, "redeploy")
     assert arm.post("solo", "redeploy")[0] == 202
-    status, _, body = arm.post("solo", operation)
+    status, dummy, body = arm.post("solo", operation)
     assert (status, body["error"]["code"]) == (409, "OperationNotAllowed")
     assert "another operation" in body["error"]["message"]
 
@@ -143,7 +143,7 @@ def test_stuck_never_ends(run, small):
     arm = declared(run, small, "stuck")
     answer = arm.post("solo")
     arm.simulator.clock.advance(86400)
-    assert [arm.poll(answer)["status"] for _ in range(5)] == ["InProgress"] * 5
+    assert [arm.poll(answer)["status"] for dummy in range(5)] == ["InProgress"] * 5
     assert codes(arm, "solo")[0] == "ProvisioningState/updating"
     assert arm.simulator.ledger()[0]["end"] is None
 
@@ -151,7 +151,7 @@ def test_stuck_never_ends(run, small):
 def test_forgotten_url_but_done(run, small):
     arm = declared(run, small, "forgotten")
     answer = arm.post("solo")
-    status, _, body = arm.call("GET", answer[1]["azure-asyncoperation"].removeprefix(arm.simulator.url))
+    status, dummy, body = arm.call("GET", answer[1]["azure-asyncoperation"].removeprefix(arm.simulator.url))
     assert (status, body["error"]["code"]) == (404, "NotFound")
     assert block(arm, "solo") == (False, "MaintenanceCompleted")
 
@@ -221,7 +221,7 @@ def test_too_many_of_a_set(run, small):
     small["availability_sets"][0]["concurrent_redeploys"] = 1
     arm = run(small | {"operations": {"default": {"after_seconds": 60}}})
     assert arm.post("app-0")[0] == 202
-    status, _, body = arm.post("app-1")
+    status, dummy, body = arm.post("app-1")
     assert (status, body["error"]["code"]) == (409, "TooManyVMRedeploymentRequests")
     assert arm.post("solo")[0] == 202
 
@@ -244,4 +244,4 @@ def test_retry_after_only_when_declared(run, small):
     answer = arm.post("solo")
     assert answer[1]["retry-after"] == "7"
     url = answer[1]["azure-asyncoperation"].removeprefix(arm.simulator.url)
-    assert [arm.call("GET", url)[1].get("retry-after") for _ in range(2)] == ["7", None]
+    assert [arm.call("GET", url)[1].get("retry-after") for dummy in range(2)] == ["7", None]

@@ -140,7 +140,7 @@ def test_network(arm):
 
 
 def test_headers(arm):
-    status, headers, _ = arm.call("GET", arm.vm("solo"), x_ms_client_request_id="mine", x_ms_correlation_request_id="c")
+    status, headers, dummy = arm.call("GET", arm.vm("solo"), x_ms_client_request_id="mine", x_ms_correlation_request_id="c")
     assert status == 200
     assert headers["x-ms-client-request-id"] == "mine" and headers["x-ms-correlation-request-id"] == "c"
     assert re.fullmatch(
@@ -155,7 +155,7 @@ def test_headers(arm):
 
 def test_limits_in_force(run, small):
     arm = run(small | {"limits": True})
-    answers = [arm.call("GET", arm.vm("solo", "/instanceView")) for _ in range(38)]
+    answers = [arm.call("GET", arm.vm("solo", "/instanceView")) for dummy in range(38)]
     assert [answer[0] for answer in answers[:36]] == [200] * 36
     status, headers, body = answers[37]
     assert status == 429 and int(headers["retry-after"]) > 0

@@ -28,7 +28,7 @@ def test_patch_a_vm(arm):
 def test_a_new_transition_starts_with_its_first_attempt(arm):
     arm.post("solo", "redeploy")
     arm.control("POST", "vms/solo", {"operations": {"redeploy": ["failed", "completed"]}})
-    assert [arm.poll(arm.post("solo", "redeploy"))["status"] for _ in range(2)] == ["Failed", "Succeeded"]
+    assert [arm.poll(arm.post("solo", "redeploy"))["status"] for dummy in range(2)] == ["Failed", "Succeeded"]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_operations_end_while_nobody_asks(run, small):
     arm = run(small | {"operations": {"default": {"after_seconds": 0.2}}})
     arm.post("solo")
     path = arm.simulator.directory / "ledger.json"
-    for _ in range(40):
+    for dummy in range(40):
         with arm.simulator.world.engine.changed:
             arm.simulator.world.engine.changed.wait(0.05)
         saved = json.loads(path.read_text(encoding="utf-8"))
@@ -79,7 +79,7 @@ def test_saved_after_every_write_and_taken_over(run, small):
     fleet = small | {"operations": {"default": {"after_polls": 1}}}
     arm = run(fleet)
     first = arm.post("solo")
-    assert [arm.poll(first)["status"] for _ in range(2)] == ["InProgress", "Succeeded"]
+    assert [arm.poll(first)["status"] for dummy in range(2)] == ["InProgress", "Succeeded"]
     answer = arm.post("app-0")
     arm.control("POST", "vms/calm", {"agent": "not_ready"})
     arm.control("POST", "clock", {"advance": "2h"})
@@ -96,7 +96,7 @@ def test_saved_after_every_write_and_taken_over(run, small):
     assert again.control("GET", "clock")["now"] >= now
     assert again.view("solo")["maintenanceRedeployStatus"] == before
     assert again.view("calm")["vmAgent"]["statuses"][0]["displayStatus"] == "Not Ready"
-    assert [again.poll(answer)["status"] for _ in range(2)] == ["InProgress", "Succeeded"]
+    assert [again.poll(answer)["status"] for dummy in range(2)] == ["InProgress", "Succeeded"]
     assert [entry["name"] for entry in again.simulator.ledger()] == ["solo", "app-0"]
 
 

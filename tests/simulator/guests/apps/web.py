@@ -101,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         steps = max(1, round(seconds / SLOW_STEP_SECONDS))
         self._head(200, steps)
-        for _ in range(steps):
+        for dummy in range(steps):
             time.sleep(seconds / steps)
             self.wfile.write(b".")
 

@@ -1,0 +1,58 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures: a simulated cloud that is started once and reset for every test, and an environment without Azure's names."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from pathlib import Path
+
+import pytest
+from azure.core.pipeline.transport import RequestsTransport
+from unit.plugins.cloud import FLEET, MANY, Cloud
+
+_FLEETS = {"fleet": FLEET, "many": MANY}
+
+
+@pytest.fixture(autouse=True)
+def no_azure_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests see only the sign-in options they set themselves."""
+    for name in [name for name in os.environ if name.startswith(("AZURE_", "ANSIBLE_AZURE_", "ARM_"))]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def clouds(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[t.Callable[[str], Cloud]]:
+    """Clouds by the name of their fleet, started when first asked for."""
+    running: dict[str, Cloud] = {}
+
+    def get(name: str) -> Cloud:
+        if name not in running:
+            running[name] = Cloud(_FLEETS[name], tmp_path_factory.mktemp(name))
+        return running[name]
+
+    yield get
+    for cloud in running.values():
+        cloud.simulator.stop()
+
+
+def _ready(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(cloud.simulator.ca))
+    cloud.begin(tmp_path / "journal")
+    # azure-core sleeps between the tries of a GET; here that moves the simulated clock.
+    monkeypatch.setattr(RequestsTransport, "sleep", lambda self, seconds: cloud.clock.sleep(seconds))
+    return cloud
+
+
+@pytest.fixture
+def cloud(clouds: t.Callable[[str], Cloud], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """Two subscriptions: a set of two update domains and VMs outside sets."""
+    return _ready(clouds("fleet"), tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def many(clouds: t.Callable[[str], Cloud], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """Twelve VMs outside sets, more than are started at once."""
+    return _ready(clouds("many"), tmp_path, monkeypatch)
