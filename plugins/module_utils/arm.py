@@ -38,8 +38,9 @@ RESOURCES = "2022-12-01"
 ACTIVITY_LOG = "2015-04-01"
 USER_AGENT = "ansible-fleetops.azure_maintenance/1.0.0"
 _READ_TRIES = 3
-# azure-identity prints a page of attempts on stderr; the one line that matters is in the error.
-logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
+# The SDK prints pages of attempts on stderr; the one line that matters is in the error.
+for _chatty in ("azure.identity", "azure.core"):
+    logging.getLogger(_chatty).setLevel(logging.CRITICAL)
 _MAX_PAGES = 10_000
 
 

@@ -100,12 +100,16 @@ class _SubscriptionReader:
         return self._pool.submit(self._arm.list, f"{self._base}/{path}", api_version, f"{doing} of subscription {self._id}", params)
 
     def _complete_models(self, got: t.Mapping[str, list[Json]], fleet: Fleet) -> dict[str, Json]:
-        """Models by key. A VM that only the status list or its set knows is read by itself: a list may have lost it."""
+        """Models by key. A VM that only the status list, its set or its network interface knows is read by itself: a list may have lost it."""
         models = by_id(got["models"])
         known_elsewhere = {item["id"].lower(): item["id"] for item in got["status"]}
         for availability_set in got["sets"]:
             for member in (availability_set.get("properties") or {}).get("virtualMachines") or ():
                 known_elsewhere.setdefault(member["id"].lower(), member["id"])
+        for nic in got["nics"]:
+            owner = ((nic.get("properties") or {}).get("virtualMachine") or {}).get("id")
+            if owner:
+                known_elsewhere.setdefault(owner.lower(), owner)
         missing = [spelling for key, spelling in known_elsewhere.items() if key not in models]
         for spelling, model in zip(missing, self._pool.map(lambda i: self._read(i, "", "read"), missing)):
             if model is None:

@@ -62,7 +62,6 @@ class Project:
         self.environment = environment
         self.journal = folder / ".azure_maintenance"
         (folder / "group_vars").mkdir(parents=True)
-        # the control sockets of SSH need short paths, so they stay where ansible.cfg leaves them
         (folder / "ansible.cfg").write_text((ROOT / "ansible.cfg").read_text(encoding="utf-8"), encoding="utf-8")
         self.inventory_file()
         for group, values in variables.items():
@@ -128,7 +127,7 @@ class Project:
         """Groups and host variables of a source that must be readable."""
         run = self.inventory("--list", source=source, env=env)
         assert run.rc == 0, run.err
-        groups = run.json()
+        groups = plain(run.json())
         return groups, groups.pop("_meta")["hostvars"]
 
     def module(self, name: str, options: dict[str, Any], *arguments: str, env: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
@@ -138,6 +137,13 @@ class Project:
         start = run.out.find("{")
         assert start >= 0, f"{run.out}\n{run.err}"
         return run.rc, json.JSONDecoder().raw_decode(run.out[start:])[0]
+
+
+def plain(data: Any) -> Any:
+    """The values themselves: ansible-inventory wraps text that no template may come from."""
+    if isinstance(data, dict):
+        return data["__ansible_unsafe"] if set(data) == {"__ansible_unsafe"} else {key: plain(value) for key, value in data.items()}
+    return [plain(value) for value in data] if isinstance(data, list) else data
 
 
 class Running:

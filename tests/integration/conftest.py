@@ -25,7 +25,9 @@ def environment(cloud: clouds.Cloud, home: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def arm_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clouds.Cloud]:
     """The Azure side alone: for all that touches no host."""
-    cloud = clouds.start(clouds.fleet(guests=False), tmp_path_factory.mktemp("arm"), guests=False)
+    data = clouds.fleet(guests=False, page_size=4)
+    data["vms"] += [{"name": "twin", "wave": None}, {"name": "twin", "wave": None, "resource_group": "shop-ne", "region": "northeurope"}]
+    cloud = clouds.start(data, tmp_path_factory.mktemp("arm"), guests=False)
     yield cloud
     cloud.sim.stop()
 
@@ -57,13 +59,17 @@ def cloud(guest_cloud: clouds.Cloud) -> clouds.Cloud:
     return guest_cloud
 
 
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a short path, for ssh keeps its control sockets below it."""
+    return tmp_path_factory.mktemp("home")
+
+
 @pytest.fixture
-def make_project(tmp_path: Path) -> Callable[[clouds.Cloud], Project]:
+def make_project(tmp_path: Path, home: Path) -> Callable[[clouds.Cloud], Project]:
     """A project folder for a cloud."""
 
     def make(cloud: clouds.Cloud, **more: dict[str, Any]) -> Project:
-        home = tmp_path / "home"
-        home.mkdir(exist_ok=True)
         return Project(tmp_path / "project", environment(cloud, home), {**clouds.variables(cloud.guests), **more})
 
     return make

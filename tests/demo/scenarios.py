@@ -1,0 +1,188 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is played on the stage: the demo, the demo again, and a demo in which one VM's maintenance aborts."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from demo import abort_promises, promises, screen, table
+from demo.promises import Looks, Promise
+from demo.stage import INVENTORY, Stage, StageError
+
+_PLAYBOOK = ["ansible-playbook", "-i", INVENTORY]
+_PLAN = "fleetops.azure_maintenance.plan"
+_ROLL = "fleetops.azure_maintenance.rolling_redeploy"
+# Not only the hosts that are due: so the plan says of every VM of the fleet in which wave it is, or why it is in none.
+_ALL = ["-e", "rollout_targets=all"]
+_THOUSANDS, _HUNDREDS = 2000, 200
+
+
+@dataclass
+class Rollout:
+    """What the runs of rolling_redeploy were about: `waves` that were begun, `results` by lower-case VM id."""
+
+    before: Looks
+    addresses: table.Addresses
+    startable: list[str]
+    waves: list[list[dict[str, Any]]] = field(default_factory=list)
+    results: dict[str, str] = field(default_factory=dict)
+    run_ids: list[str] = field(default_factory=list)
+
+    def ids(self) -> list[list[str]]:
+        """Lower-case VM ids of the waves."""
+        return [[vm["id"].lower() for vm in wave] for wave in self.waves]
+
+
+def demo(stage: Stage) -> bool:
+    """Inventory, plan, rolling redeploy under load; True when every promise was kept."""
+    stage.clear()
+    rollout = _begin(stage)
+    with _traffic(stage):
+        _roll(stage, rollout, f"{_ROLL.rpartition('.')[2]}: drain, redeploy, verify, return to service, wave by wave")
+    expected = dict.fromkeys(rollout.startable, "completed")
+    kept = _finish(stage, "demo", rollout, expected, [])
+    screen.headline("Where to look, and what to try next")
+    screen.note("build/demo/plan.json, ledger.json (every write Azure saw), load.json, report.json; logs in build/demo/log")
+    screen.command("make demo-again                  # starts from what this run left, and changes nothing")
+    screen.command("python tests/demo/run.py --abort web-03     # Azure aborts one VM: what stops, what is left where")
+    screen.note("By hand, in two terminals; rm -r build/demo/state build/demo/journal to begin with an untouched fleet:")
+    screen.command("make simulator SIMULATOR_STATE=build/demo/state")
+    screen.command(f". build/demo/env.sh && ansible-playbook -i {INVENTORY} {_PLAN}")
+    return kept
+
+
+def again(stage: Stage) -> bool:
+    """The same fleet after the demo, default targets: nothing is left to do, and nothing is done."""
+    earlier = stage.out / "report.json"
+    if not earlier.exists() or not stage.state.exists():
+        raise StageError("there is no demo to go on from; run make demo first")
+    before = json.loads(earlier.read_text(encoding="utf-8"))["guests"]
+    screen.headline("The simulated Azure again, as the demo left it: same VMs, same boot ids, same ledger")
+    stage.power_on()
+    ledger = stage.cloud.ledger()
+    with _traffic(stage, "again/load.json"):
+        screen.headline("Rolling redeploy once more")
+        stage.run("rolling_redeploy", [*_PLAYBOOK, _ROLL])
+    after = stage.look()
+    kept = [
+        promises.commands_succeeded(stage.commands),
+        promises.ledger_unchanged(ledger, stage.cloud.ledger()),
+        promises.moved_only(before, after, set()),
+        promises.restored(before, after, stage.marks()),
+        promises.load_served(json.loads((stage.out / "again/load.json").read_text(encoding="utf-8")), _HUNDREDS),
+    ]
+    stage.write("ledger.json", stage.cloud.ledger())
+    return _judge(stage, "again/report.json", {"scenario": "again", "guests": after}, kept)
+
+
+def abort(stage: Stage, name: str) -> bool:
+    """The maintenance of one VM aborts: the run stops after its wave; the next run does the rest."""
+    stage.clear()
+    rollout = _begin(stage)
+    screen.headline(f"A fault: Azure will abort the maintenance of {name}")
+    vm = stage.cloud.fleet.named(name)[0]
+    stage.cloud.ask(f"vms/{vm.name}", {"operations": {"performMaintenance": "aborted"}})
+    with _traffic(stage):
+        text = _roll(stage, rollout, "Rolling redeploy: it must stop after the wave with the fault", expected=None)
+        stopped = _stopped(stage, rollout, vm.key, text)
+        screen.promises(stopped)
+        screen.headline("The fault is gone: run again, and the rest is done")
+        stage.cloud.ask(f"vms/{vm.name}", {"operations": vm.initial["operations"]})
+        _roll(stage, rollout, None)
+    expected = {**dict.fromkeys(rollout.startable, "completed"), vm.key: "aborted"}
+    return _finish(stage, "abort", rollout, expected, stopped)
+
+
+def _begin(stage: Stage) -> Rollout:
+    count = len(stage.cloud.fleet.vms)
+    guests = len(stage.cloud.addresses())
+    screen.headline(f"A simulated Azure: {count} VMs in two paired regions, {guests} of them real enough to log in over SSH")
+    before = stage.power_on()
+    rollout = Rollout(before, stage.cloud.all_addresses(), stage.cloud.startable())
+    screen.headline("The inventory: hosts by maintenance state, window, availability set, update domain, region")
+    stage.must("inventory", ["ansible-inventory", "-i", INVENTORY, "--graph"])
+    screen.headline("The plan: which VMs in which wave, which not and why. Nothing is written to Azure")
+    stage.must("plan", [*_PLAYBOOK, _PLAN, *_ALL])
+    return rollout
+
+
+def _traffic(stage: Stage, name: str = "load.json"):  # noqa: ANN202 - a context manager
+    screen.headline("Users: 100 HTTP requests a second through HAProxy, from now to the end")
+    return stage.load(stage.out / name)
+
+
+def _roll(stage: Stage, rollout: Rollout, title: str | None, expected: int | None = 0) -> str:
+    """Run rolling_redeploy and take down what it was about; returns what it said."""
+    if title:
+        screen.headline(title)
+    text = stage.run("rolling_redeploy", [*_PLAYBOOK, _ROLL, *_ALL], expected=expected)
+    report, plan = stage.journal_file("report.json"), stage.journal_file("plan.json")
+    rollout.run_ids.append(report.get("run_id", ""))
+    rollout.results |= {vm["id"].lower(): vm["outcome"] for vm in report.get("vms", [])}
+    written = {entry["id"].lower() for entry in stage.cloud.ledger()}
+    done = {vm_id for wave in rollout.ids() for vm_id in wave}
+    planned = plan.get("waves", [])
+    begun = [wave["vms"] for wave in planned if written & {vm["id"].lower() for vm in wave["vms"]} - done]
+    rollout.waves += begun if expected is None else [wave["vms"] for wave in planned]
+    return text
+
+
+def _stopped(stage: Stage, rollout: Rollout, vm_id: str, text: str) -> Sequence[Promise]:
+    planned = [[vm["id"].lower() for vm in wave["vms"]] for wave in stage.journal_file("plan.json").get("waves", [])]
+    number = next((number for number, wave in enumerate(planned, 1) if vm_id in wave), len(planned))
+    wave, earlier = planned[number - 1], [one for before in planned[: number - 1] for one in before]
+    name, after = promises.name_of(vm_id), stage.look()
+    return [
+        abort_promises.stopped(stage.commands[-1]["status"]),
+        abort_promises.message(text, name),
+        abort_promises.peers(rollout.before, after, wave, name, earlier),
+        abort_promises.next_wave(stage.cloud.ledger(), planned, number),
+    ]
+
+
+def _finish(
+    stage: Stage, scenario: str, rollout: Rollout, expected: Mapping[str, str], earlier: Sequence[Promise]
+) -> bool:
+    """Table, promises and documents of a rollout; `expected` maps lower-case ids to the ledger's outcome."""
+    after, ledger = stage.look(), stage.cloud.ledger()
+    load = json.loads((stage.out / "load.json").read_text(encoding="utf-8"))
+    rows = table.outcomes(
+        rollout.waves, ledger, rollout.results, (rollout.before, after), (rollout.addresses, stage.cloud.all_addresses())
+    )
+    screen.headline("What became of every VM")
+    screen.table(table.as_text(rows))
+    moved = {promises.name_of(vm_id) for vm_id, outcome in expected.items() if outcome == "completed"}
+    kept = [
+        *earlier,
+        promises.commands_succeeded(stage.commands),
+        promises.once_each(ledger, expected),
+        promises.nothing_else(ledger, expected, len(stage.cloud.fleet.vms)),
+        promises.waves_kept(ledger, rollout.ids()),
+        promises.domains_apart(ledger),
+        promises.regions_apart(ledger, stage.cloud.pairs()),
+        promises.moved_only(rollout.before, after, moved),
+        promises.restored(rollout.before, after, stage.marks()),
+        promises.load_served(load, _THOUSANDS),
+    ]
+    stage.write("plan.json", stage.journal_file("plan.json"))
+    stage.write("ledger.json", ledger)
+    document = {"scenario": scenario, "run_ids": rollout.run_ids, "vms": rows, "guests": after}
+    return _judge(stage, "report.json", document, kept)
+
+
+def _judge(stage: Stage, name: str, document: Mapping[str, Any], kept: Sequence[Promise]) -> bool:
+    screen.headline("What was promised, and the proof")
+    screen.promises(kept)
+    broken = [promise for promise in kept if not promise.kept]
+    seconds = round(time.monotonic() - stage.began, 1)
+    judged = [promise._asdict() for promise in kept]
+    stage.write(name, {**document, "seconds": seconds, "commands": stage.commands, "promises": judged, "kept": not broken})
+    said = f"BROKEN: {'; '.join(promise.text for promise in broken)}" if broken else f"all {len(kept)} promises kept"
+    screen.note(f"{said} ({seconds:.0f} s)")
+    return not broken

@@ -1,0 +1,75 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An inventory source that cannot be read completely fails, in one clear line; it is never short."""
+
+from __future__ import annotations
+
+import pytest
+from integration.cli import INVENTORY, Project
+from integration.cloud import Cloud
+
+UNREACHABLE = {"AZURE_CLOUD_ENVIRONMENT": "https://127.0.0.1:9", "AZURE_AUTHORITY_HOST": "https://127.0.0.1:9"}
+NO_SUCH_SUBSCRIPTION = "99999999-0000-4000-8000-000000000009"
+TOLERANT = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "false"}
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({"query": "maintenance.state =="}, "query 'maintenance.state ==' is not a JMESPath expression"),
+    ({"query": "contains(update_domain, 'x')"}, "query \"contains(update_domain, 'x')\" fails on"),
+    ({"hostnames": ["tags.role"]}, "hostnames gives no name for"),
+    ({"hostnames": ["location"]}, "to both"),
+    ({"default_groups": ["regions"]}, "default_groups 'regions' is unknown; use true, false, or a list of maintenance_state,"),
+    ({"address_preference": ["privat"]}, "privat"),
+    ({"auth_source": "magic"}, "magic"),
+    ({"cloud_environment": "AzureMoon"}, "cloud_environment 'AzureMoon' is unknown; use AzureCloud,"),
+    ({"subscriptions": [NO_SUCH_SUBSCRIPTION]}, f"of subscription {NO_SUCH_SUBSCRIPTION}"),
+], ids=["query", "query_type", "no_name", "same_name", "groups", "address", "auth", "cloud", "subscription"])
+def test_bad_options_are_named(arm: Cloud, arm_project: Project, options: dict, said: str) -> None:
+    run = arm_project.inventory("--list", source=arm_project.inventory_file(**options))
+    assert run.rc != 0
+    assert said in run.text and "Traceback" not in run.text
+    assert arm.methods() <= {"GET"}
+
+
+def test_an_unreachable_azure_stops_the_run(arm_project: Project) -> None:
+    run = arm_project.playbook("rolling_redeploy", env=UNREACHABLE)
+    assert run.rc != 0 and "PLAY [" not in run.out
+    assert "no answer from 127.0.0.1:9" in run.text and "Connection refused" in run.text
+
+
+def test_a_wrong_secret_stops_the_run_or_warns(arm: Cloud, arm_project: Project) -> None:
+    wrong = {"AZURE_CLIENT_SECRET": "wrong", "AZURE_SECRET": "wrong"}
+    stopped = arm_project.playbook("plan", env=wrong)
+    assert stopped.rc != 0 and "PLAY [" not in stopped.out
+    assert "could not sign in" in stopped.text and "AADSTS7000215" in stopped.text
+    warned = arm_project.playbook("plan", env={**wrong, **TOLERANT})
+    assert "could not sign in" in warned.text and "WARNING" in warned.text
+    assert "/subscriptions/" not in str([request["path"] for request in arm.sim.requests()])
+
+
+def test_an_identity_without_rights_fails(arm_project: Project) -> None:
+    nobody = {"AZURE_CLIENT_ID": "22222222-2222-4222-8222-222222222222", "AZURE_CLIENT_SECRET": "nobody-secret", "AZURE_SECRET": "nobody-secret"}
+    run = arm_project.inventory("--list", env=nobody)
+    assert run.rc != 0 and "AuthorizationFailed" in run.text
+
+
+@pytest.mark.parametrize(("fault", "complete", "said"), [
+    ({"match": {"path": "virtualMachines\\?", "nth": 2}, "status": 429, "retry_after": 1}, True, ""),
+    ({"match": {"path": "networkInterfaces"}, "status": 503}, True, ""),
+    ({"match": {"path": "virtualMachines\\?.*skip", "nth": 2}, "truncate": 300}, True, ""),
+    ({"match": {"path": "virtualMachines\\?", "count": 0}, "status": 403, "code": "AuthorizationFailed"}, False, "virtual machines of subscription"),
+    ({"match": {"path": "virtualMachines\\?.*skip", "count": 0}, "truncate": 300}, False, "could not list"),
+    ({"match": {"path": "availabilitySets", "count": 0}, "body": "<html>proxy</html>"}, False, "list availability sets"),
+    ({"match": {"path": "virtualMachines\\?", "count": 0}, "lose_next_link": True}, True, ""),
+], ids=["429", "503", "truncated_once", "403", "truncated", "html", "lost_next_link"])
+def test_complete_or_failed(arm: Cloud, arm_project: Project, fault: dict, complete: bool, said: str) -> None:
+    everything = len(arm.sim.fleet.vms)
+    arm.faults(fault)
+    run = arm_project.inventory("--list", source=INVENTORY)
+    assert arm.sim.world.faults.report()[0]["acted"] > 0
+    assert (run.rc == 0) is complete
+    if complete:
+        assert len(run.json()["_meta"]["hostvars"]) == everything
+    else:
+        assert said in run.text and "Traceback" not in run.text and not run.err.startswith("Incomplete")
