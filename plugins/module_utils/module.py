@@ -27,17 +27,18 @@ def auth_spec() -> dict[str, t.Any]:
     return spec
 
 
-def run(spec: dict[str, t.Any], action: t.Callable[[AnsibleModule, Arm], dict[str, t.Any]], **module_arguments: t.Any) -> None:
-    """Make the module, connect, run ``action`` and exit with its result (``failed`` in it fails the task).
+def run(spec: dict[str, t.Any], action: t.Callable[[AnsibleModule, t.Callable[[], Arm]], dict[str, t.Any]], **module_arguments: t.Any) -> None:
+    """Make the module, run ``action`` and exit with its result (``failed`` in it fails the task).
 
-    ``action`` may raise AzureError, OptionsError or ValueError; each becomes one clear message.
+    ``action`` gets the module and a function that connects, to be called once its other options are checked. It may raise AzureError, OptionsError or ValueError; each becomes one clear message.
     """
     module = AnsibleModule(argument_spec={**spec, **auth_spec()}, **module_arguments)
     missing = missing_packages()
     if missing:
         module.fail_json(msg=missing)
     try:
-        result = action(module, Arm(Settings.from_options(module.params)))
+        settings = Settings.from_options(module.params)
+        result = action(module, lambda: Arm(settings))
     except AzureError as error:
         module.fail_json(msg=str(error), failure=error.to_result())
     except (OptionsError, BadVmId) as error:

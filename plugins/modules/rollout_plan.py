@@ -278,13 +278,13 @@ def reviewed_plan(params, fleet, vms):
     return rest
 
 
-def rollout_plan(module, arm):
+def rollout_plan(module, connect):
     """Read, plan, and return the plan with the records it names."""
     params = module.params
     if not params["hosts"]:
         raise OptionsError("hosts is empty: there is nothing to plan")
     subscriptions = params["subscriptions"] or sorted({VmId.parse(vm_id).subscription_id for vm_id in params["hosts"].values()})
-    fleet = read_fleet(arm, subscriptions)
+    fleet = read_fleet(connect(), subscriptions)
     vms = with_hosts(fleet, params["hosts"])
     try:
         planned = reviewed_plan(params, fleet, vms) if params["plan_file"] else new_plan(params, fleet, vms)

@@ -202,10 +202,11 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.module 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.query import compile_query
 
 
-def info(module, arm):
+def info(module, connect):
     """Read the fleet and return the records asked for."""
     params = module.params
     matches = compile_query(params["query"], "query") if params["query"] else lambda record: True
+    arm = connect()
     fleet = read_fleet(arm, subscriptions_of(arm, params["subscriptions"]))
     groups = {name.lower() for name in params["resource_groups"] or ()}
     records = []

@@ -249,7 +249,7 @@ def order_of(params, check):
     return Order(params["vms"], policy, since, params["start"], params["wait"], check)
 
 
-def redeploy(module, arm):
+def redeploy(module, connect):
     """Carry out the order and return every VM's outcome."""
     params = module.params
     journal = Journal(params["journal"])
@@ -257,7 +257,7 @@ def redeploy(module, arm):
     order = order_of(params, module.check_mode)
     if not module.check_mode:
         journal.prepare()
-    result = Redeploy(arm, journal, time, patience, order).run()
+    result = Redeploy(connect(), journal, time, patience, order).run()
     if module._diff:
         result["diff"] = {when: "".join(f"{vm['name']}: {vm[f'state_{when}']}\n" for vm in result["vms"].values()) for when in ("before", "after")}
     return result

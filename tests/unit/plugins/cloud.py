@@ -143,8 +143,8 @@ class Cloud:
 
     # -- run the product --------------------------------------------------------------------------------------------
 
-    def make(self, *names: str, journal: Journal | None = None, credential: int = 0, timeout: float = 600, settle: float = 120,
-             wait: bool = True, check: bool = False, since: str | None = None, **policy: t.Any) -> tuple[Redeploy, Journal]:
+    def make(self, *names: str, journal: Journal | None = None, credential: int = 0, timeout: float = 300, settle: float = 30,
+             wait: bool = True, check: bool = False, start: bool = True, since: str | None = None, **policy: t.Any) -> tuple[Redeploy, Journal]:
         """A redeploy that has not been run, and its journal."""
         if journal is None:
             journal = Journal(str(self.journal))
@@ -154,7 +154,7 @@ class Cloud:
         fields = {"operation": policy.get("operation", "perform_maintenance"), "accept": frozenset(policy.get("accept", ())),
                   "refuse": frozenset(policy.get("refuse", ())), "availability": availability}
         ids = [name if name.startswith("/") else self.id(name) for name in names]
-        order = Order(ids, Policy(**fields), parse_time(since), wait, check)
+        order = Order(ids, Policy(**fields), parse_time(since), start=start, wait=wait, check=check)
         patience = Patience(10, self.clock.monotonic() + timeout, settle)
         return Redeploy(self.arm(credential), journal, self.clock, patience, order), journal
 

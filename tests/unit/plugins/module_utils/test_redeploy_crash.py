@@ -1,0 +1,294 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run that is killed at any point is finished by the next one: nothing is started twice, every VM gets an outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import shutil
+import threading
+
+import pytest
+from unit.plugins.cloud import FakeClock
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
+
+SINCE = format_time(dt.datetime.now(dt.timezone.utc) - dt.timedelta(hours=3))
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Fuse:
+    """Counts the calls it wraps; the chosen one kills, before it is made or after. From then on every call does."""
+
+    def __init__(self, at=0, after=False):
+        self.at, self.after, self.calls, self.dead, self._lock = at, after, 0, False, threading.Lock()
+
+    def wrap(self, call):
+        def fused(*args, **named):
+            with self._lock:
+                self.calls += 1
+                mine = self.calls == self.at
+                self.dead = self.dead or (mine and not self.after)
+                if self.dead:
+                    raise Killed
+            result = call(*args, **named)
+            if mine:
+                self.dead = True
+                raise Killed
+            return result
+
+        return fused
+
+
+def run(cloud, names, fuse=None, **options):
+    """One process: its result, or None when it was killed."""
+    redeploy, journal = cloud.make(*names, **options)
+    arm = cloud.arm()
+    with pytest.MonkeyPatch.context() as patch:
+        if fuse:
+            patch.setattr(journal, "intend", fuse.wrap(journal.intend))
+            patch.setattr(journal, "note", fuse.wrap(journal.note))
+            patch.setattr(arm, "post", fuse.wrap(arm.post))
+        with contextlib.suppress(Killed):
+            return redeploy.run()
+    return None
+
+
+# course of the operation, fault of the start, options -> how a VM may stand after the second run
+OPEN = {"succeeded", "already_done"}
+COURSES = {
+    "completed": ({"after_seconds": 25}, None, {}, OPEN),
+    "vanishes at once": ({"after_seconds": 0, "block": "vanishes"}, None, {}, OPEN),
+    "waits for its guests": ({"waits_seconds": 60}, None, {}, OPEN),
+    "moved to a due host": ({"result": "still_due"}, None, {}, {"still_due", "unknown"}),
+    "aborted": ({"result": "aborted"}, None, {}, {"aborted", "not_allowed"}),
+    "no answer": ({"after_seconds": 25}, {"status": 504, "executed": True}, {}, OPEN),
+    "dropped": ({"after_seconds": 0}, {"drop": "after"}, {}, OPEN),
+    "throttled": ({"after_seconds": 0}, {"status": 429, "retry_after": 5}, {}, OPEN | {"unknown"}),
+    "plain redeploy": ({"after_seconds": 25}, None, {"operation": "redeploy", "since": SINCE}, OPEN | {"unknown"}),
+}
+
+
+def begin(cloud, directory, course, fault):
+    cloud.begin(directory)
+    for name in ("web-0a", "web-0b"):
+        cloud.change(name, operations={"default": course})
+        if fault:
+            cloud.post_fault(name, **fault)
+
+
+@pytest.mark.parametrize("case", COURSES)
+def test_killed_at_every_point(cloud, tmp_path, case):
+    course, fault, options, allowed = COURSES[case]
+    names = ["web-0a", "web-0b"]
+    whole = Fuse()
+    begin(cloud, tmp_path / "whole", course, fault)
+    run(cloud, names, whole, **options)
+    assert whole.calls >= 8, "intent, start, URL and outcome of each"
+    for at in range(1, whole.calls + 1):
+        for after in (False, True):
+            begin(cloud, tmp_path / f"{at}-{after}", course, fault)
+            fuse = Fuse(at, after)
+            assert run(cloud, names, fuse, **options) is None and fuse.dead
+            result = run(cloud, names, **options)
+            where = f"{case}, killed {'after' if after else 'before'} call {at}"
+            assert set(cloud.outcomes(result)) == set(names), where
+            assert set(cloud.outcomes(result).values()) <= allowed, f"{where}: {result.get('msg')}"
+            executed = cloud.executed()
+            assert len(executed) == len(set(executed)), f"{where}: started twice"
+
+
+def test_killed_in_the_middle_of_many(many):
+    """Eight at once, twelve in all: those that were reached are attached to, the others are started, each once."""
+    names = [vm.name for vm in many.simulator.fleet.vms.values()]
+    assert run(many, names, Fuse(at=14, after=True)) is None
+    result = run(many, names)
+    assert set(many.outcomes(result).values()) == {"succeeded"} and len(result["vms"]) == 12
+    assert many.executed() == sorted(names)
+
+
+def test_killed_again_and_again(cloud):
+    """Every run is killed at its third call; the work still ends, and only once."""
+    for dummy in range(12):
+        done = run(cloud, ["web-0a", "web-0b", "solo"], Fuse(at=3))
+        if done:
+            break
+    assert set(cloud.outcomes(done).values()) <= {"succeeded", "already_done"}
+    assert cloud.executed() == ["solo", "web-0a", "web-0b"]
+
+
+def intent_only(cloud, name="solo", age=0):
+    """A journal as a run leaves it that was killed between intent and start."""
+    assert run(cloud, [name], Fuse(at=1, after=True)) is None
+    cloud.clock.sleep(age)
+
+
+def test_an_intent_without_a_trace_is_started_after_its_time(cloud):
+    intent_only(cloud)
+    cloud.clock.sleeps.clear()
+    result = run(cloud, ["solo"], settle=120)
+    assert cloud.outcomes(result) == {"solo": "succeeded"} and cloud.executed() == ["solo"]
+    assert sum(cloud.clock.sleeps) >= 118, "it was waited until no trace could come any more"
+    file, = cloud.journal.glob("solo-*.json")
+    assert [a["outcome"] for a in json.loads(file.read_text())["attempts"]] == ["not_executed", "succeeded"]
+
+
+def test_an_old_intent_without_a_trace_is_started_at_once(cloud):
+    intent_only(cloud, age=3600)
+    cloud.change("solo", operations={"default": {"after_seconds": 0}})
+    cloud.clock.sleeps.clear()
+    assert cloud.outcomes(run(cloud, ["solo"])) == {"solo": "succeeded"} and not cloud.clock.sleeps
+
+
+def test_an_intent_in_doubt_at_the_time_limit_is_not_started(cloud):
+    intent_only(cloud)
+    result = run(cloud, ["solo", "duo"], settle=500, timeout=60)
+    assert cloud.outcomes(result)["solo"] == "unknown" and "too little time" in result["msg"]
+    assert cloud.executed() in (["duo"], [])
+
+
+def test_an_intent_whose_vm_has_no_block_any_more_is_done(cloud):
+    intent_only(cloud)
+    cloud.change("solo", wave=None)
+    assert cloud.outcomes(run(cloud, ["solo"])) == {"solo": "succeeded"} and cloud.executed() == []
+
+
+def test_the_activity_log_speaks_for_an_intent_without_other_traces(cloud):
+    """It was executed, and the host it is on now is due: the view is as before, the log is not."""
+    cloud.change("solo", operations={"default": {"result": "still_due", "after_seconds": 0}})
+    assert run(cloud, ["solo"], Fuse(at=2, after=True)) is None
+    result = run(cloud, ["solo"])
+    assert cloud.outcomes(result) == {"solo": "unknown"} and "activity log" in result["msg"]
+    assert cloud.executed() == ["solo"]
+
+
+def test_check_mode_attaches_to_nothing_and_waits_for_nothing(cloud):
+    intent_only(cloud)
+    cloud.clock.sleeps.clear()
+    before = {path.name: path.read_bytes() for path in cloud.journal.iterdir()}
+    result = run(cloud, ["solo"], check=True)
+    assert cloud.outcomes(result) == {"solo": "started"} and "attached" in result["vms"][cloud.id("solo")]["reason"]
+    assert before == {path.name: path.read_bytes() for path in cloud.journal.iterdir()} and not cloud.clock.sleeps
+
+
+def test_what_changed_while_an_intent_was_settled_is_respected(cloud):
+    """Settling the one takes minutes; the guards of the other must not speak about its past."""
+    intent_only(cloud)
+    cloud.clock.hooks.append(lambda: cloud.change("duo", power="stopped"))
+    result = run(cloud, ["solo", "duo"])
+    assert cloud.outcomes(result) == {"solo": "succeeded", "duo": "refused"} and "not_running" in result["msg"]
+    assert cloud.executed() == ["solo"]
+
+
+def test_the_next_wave_is_a_new_attempt(cloud):
+    assert cloud.outcomes(run(cloud, ["solo"])) == {"solo": "succeeded"}
+    assert cloud.outcomes(run(cloud, ["solo"])) == {"solo": "already_done"}
+    cloud.change("solo", wave="next", code=None, allowed=None)
+    cloud.simulator.clock.advance(4 * 86400)
+    assert cloud.outcomes(run(cloud, ["solo"])) == {"solo": "succeeded"}
+    assert cloud.executed() == ["solo", "solo"]
+
+
+def test_an_unsettled_attempt_of_an_older_wave_holds_nothing_up(cloud):
+    cloud.change("solo", operations={"default": [{"result": "forgotten", "block": "unchanged"}, {}]})
+    assert cloud.outcomes(run(cloud, ["solo"])) == {"solo": "unknown"}
+    cloud.change("solo", wave="next")
+    cloud.simulator.clock.advance(4 * 86400)
+    cloud.simulator.fleet.named("solo")[0].state.attempts = {"performMaintenance": 1}
+    assert cloud.outcomes(run(cloud, ["solo"])) == {"solo": "succeeded"}
+
+
+@pytest.mark.parametrize("course, first, second", [
+    ({"result": "failed"}, "failed", "refused"), ({"result": "still_due"}, "still_due", "still_due"),
+    ({"result": "aborted", "allowed": True}, "aborted", "refused"), ({"result": "retry_later", "allowed": True}, "retry_later", "retry_later")])
+def test_an_ended_attempt_of_this_wave_is_not_made_twice(cloud, course, first, second):
+    """Allowed again is not enough, except after RetryLater, where Azure says so."""
+    cloud.change("solo", operations={"default": course})
+    assert cloud.outcomes(run(cloud, ["solo"])) == {"solo": first}
+    assert cloud.outcomes(run(cloud, ["solo"])) == {"solo": second}
+    assert len(cloud.executed()) == (2 if first == "retry_later" else 1)
+
+
+def test_an_aborted_attempt_is_made_again_with_consent(cloud):
+    cloud.change("solo", operations={"default": [{"result": "aborted", "allowed": True}, {}]})
+    assert cloud.outcomes(run(cloud, ["solo"])) == {"solo": "aborted"}
+    assert cloud.outcomes(run(cloud, ["solo"], accept=["retry_after_abort"])) == {"solo": "succeeded"}
+
+
+def test_a_plain_redeploy_since_the_mail_is_enough(cloud):
+    """Whoever did it: the journal knows this controller's, the activity log everybody's."""
+    order = {"operation": "redeploy", "since": SINCE}
+    assert cloud.outcomes(run(cloud, ["solo", "duo"], **order)) == {"solo": "succeeded", "duo": "succeeded"}
+    cloud.journal = cloud.journal.with_name("another controller")
+    result = run(cloud, ["solo"], **order)
+    assert cloud.outcomes(result) == {"solo": "already_done"} and "activity log" in result["vms"][cloud.id("solo")]["reason"]
+    tomorrow = format_time(cloud.simulator.clock.now() + dt.timedelta(days=1))
+    cloud.simulator.clock.advance(2 * 86400)
+    assert cloud.outcomes(run(cloud, ["solo"], operation="redeploy", since=tomorrow)) == {"solo": "succeeded"}
+
+
+def test_without_start_only_what_is_under_way_is_looked_at(cloud):
+    run(cloud, ["solo"], wait=False).get("vms")
+    result = run(cloud, ["solo", "duo"], start=False)
+    assert cloud.outcomes(result) == {"solo": "succeeded", "duo": "would_start"}
+    assert cloud.executed() == ["solo"]
+
+
+# -- the journal itself goes wrong ----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"attempts": 3}', '{"attempts": [{}]}', "\x00\xff"])
+@pytest.mark.parametrize("check", [False, True])
+def test_an_unreadable_entry_is_named_and_nothing_started(cloud, text, check):
+    run(cloud, ["solo"], wait=False, operation="reapply", since=SINCE)
+    file, = cloud.journal.glob("solo-*.json")
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(OptionsError, match="journal entry .* cannot be read") as caught:
+        run(cloud, ["solo", "duo"], check=check)
+    assert str(file) in str(caught.value) and "solo" in str(caught.value)
+    assert cloud.requests("POST", "performMaintenance") == []
+
+
+class Lost(Journal):
+    """A journal whose directory vanishes before the nth call of one method."""
+
+    def __init__(self, directory, method, nth=1):
+        super().__init__(str(directory))
+        self.prepare()
+        self._left, call = nth, getattr(self, method)
+
+        def vanishing(*args, **named):
+            self._left -= 1
+            if self._left == 0:
+                shutil.rmtree(directory)
+            return call(*args, **named)
+
+        setattr(self, method, vanishing)
+
+
+def test_without_an_intent_on_disk_nothing_is_started(cloud):
+    result = cloud.redeploy("solo", "duo", journal=Lost(cloud.journal, "intend"))
+    assert cloud.outcomes(result) == {"solo": "refused", "duo": "refused"} and "cannot be written" in result["msg"]
+    assert cloud.requests("POST", "performMaintenance") == []
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3, 4])
+def test_a_journal_lost_later_loses_no_outcome(cloud, nth):
+    """After the start every VM is watched to its end all the same."""
+    cloud.clock = FakeClock(cloud.simulator)
+    result = cloud.redeploy("solo", "duo", journal=Lost(cloud.journal, "note", nth))
+    assert {outcome for name, outcome in cloud.outcomes(result).items() if name in cloud.executed()} == {"succeeded"}
+    assert set(cloud.outcomes(result)) == {"solo", "duo"} and len(cloud.executed()) >= 1
+
+
+def test_onlookers_cannot_stop_the_work(cloud):
+    """The note on progress is for others; that it cannot be written stops nothing."""
+    result = cloud.redeploy("solo", journal=Lost(cloud.journal, "progress"))
+    assert cloud.outcomes(result) == {"solo": "succeeded"}
