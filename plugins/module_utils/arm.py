@@ -29,6 +29,7 @@ try:
     from azure.core.rest import HttpRequest
     from azure.mgmt.core import ARMPipelineClient
     from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 except ImportError:  # module.py names the missing packages before anything here is used
     ARMChallengeAuthenticationPolicy = object
 
@@ -79,7 +80,7 @@ class SameHostAuthentication(ARMChallengeAuthenticationPolicy):
         self._host = host
 
     def on_request(self, request: t.Any) -> None:
-        host = urllib.parse.urlsplit(request.http_request.url).netloc.lower()
+        host = _host_of(request.http_request.url)
         if host != self._host:
             raise AzureError(f"ask {host}", f"an answer of {self._host} pointed there; tokens are only sent to {self._host}")
         super().on_request(request)
@@ -98,7 +99,7 @@ class Arm:
         retries = policies.RetryPolicy(retry_total=6, retry_backoff_max=30)
         anonymous = ARMPipelineClient(base_url="", policies=[*common, retries], transport=transport)
         self.cloud = resolve_cloud(settings, lambda url: self._json(anonymous, url, "read the cloud's metadata"))
-        self.host = urllib.parse.urlsplit(self.cloud.resource_manager).netloc.lower()
+        self.host = _host_of(self.cloud.resource_manager)
         sign = SameHostAuthentication(make_credential(settings, self.cloud), self.cloud.scope, self.host)
         self._reader = ARMPipelineClient(base_url="", policies=[*common, retries, sign], transport=transport)
         # No retry policy: azure-core repeats a POST on 500, 503 and 504, which would spend a second attempt.
@@ -145,10 +146,9 @@ class Arm:
             response = self._send(self._starter, request)
         except core_errors.ClientAuthenticationError as error:
             raise _sign_in_error(error) from None
-        except core_errors.ServiceRequestError as error:
-            # The connection was never made, so nothing was executed.
-            return PostResult("refused", code="ConnectionFailed", message=_first_line(error))
         except core_errors.AzureError as error:
+            if _never_sent(error):
+                return PostResult("refused", code="ConnectionFailed", message=_first_line(error))
             return PostResult("unknown", code="NoAnswer", message=_first_line(error))
         return self._post_result(response)
 
@@ -170,15 +170,17 @@ class Arm:
             if error.status == 410:
                 return OperationStatus("forgotten")
             raise
+        if not isinstance(body, (dict, type(None))):
+            raise AzureError(doing, "the answer is not a JSON object")
         if not body:  # a monitor URL: 200 or 204 with nothing in it is success
             return OperationStatus("succeeded")
         word = str(body.get("status") or "").lower()
-        failure = body.get("error") or {}
+        failure = body.get("error") if isinstance(body.get("error"), dict) else {}
         return OperationStatus({"succeeded": "succeeded", "failed": "failed", "canceled": "canceled"}.get(word, "running"),
                                failure.get("code"), failure.get("message"))
 
     def _own_url(self, url: str | None) -> str | None:
-        return url if url and urllib.parse.urlsplit(url).netloc.lower() == self.host else None
+        return url if url and _host_of(url) == self.host else None
 
     def _send(self, client: t.Any, request: t.Any) -> t.Any:
         response = client.send_request(request)
@@ -204,8 +206,8 @@ class Arm:
                 raise AzureError(doing, f"no answer from {urllib.parse.urlsplit(url).netloc}: {_first_line(error)}") from None
             if response.status_code >= 300:
                 raise _http_error(doing, response, text)
-            if response.status_code == 202 or not text.strip():
-                return {"status": "InProgress"} if response.status_code == 202 and not text.strip() else json.loads(text or "null")
+            if not text.strip():
+                return {"status": "InProgress"} if response.status_code == 202 else None
             try:
                 return json.loads(text)
             except ValueError:
@@ -221,10 +223,26 @@ def error_of(text: str) -> tuple[str | None, str | None]:
         return None, text.strip()[:200] or None
     if not isinstance(body, dict):
         return None, None
-    inner = body.get("error", body)
+    inner = body.get("error") or body
     if isinstance(inner, str):  # OAuth form
         return inner, body.get("error_description")
-    return inner.get("code"), inner.get("message")
+    return (inner.get("code"), inner.get("message")) if isinstance(inner, dict) else (None, None)
+
+
+def _host_of(url: str) -> str:
+    """Host and port, lower-case; Azure's own links name the default port now and then."""
+    parts = urllib.parse.urlsplit(url)
+    return parts.netloc.lower().removesuffix(":443") if parts.scheme == "https" else f"{parts.scheme}://{parts.netloc}"
+
+
+def _never_sent(error: Exception) -> bool:
+    """Whether no connection was made, so that nothing can have been executed.
+
+    azure-core's ServiceRequestError does not tell: it also stands for an answer that stalled or lost its TLS.
+    """
+    inner = getattr(error, "inner_exception", None)
+    first = inner.args[0] if inner is not None and inner.args else None
+    return isinstance(getattr(first, "reason", inner), (NewConnectionError, ConnectTimeoutError, ProxyError))
 
 
 def _sign_in_error(error: Exception) -> AuthError:

@@ -62,6 +62,8 @@ class History:
                  since: dt.datetime | None) -> None:
         self._arm, self._journal, self._live, self._clock, self._patience = arm, journal, live, clock, patience
         self._operation, self._since = operation, since
+        self.waited = False
+        """Whether settling an attempt took time, so that views read before are old."""
 
     def past(self, vm: Vm, accept: t.Collection[str], check: bool) -> Past | None:
         """None when the VM may be started as far as its past goes. Writes to the journal unless ``check``."""
@@ -113,6 +115,7 @@ class History:
         if check or attempt["operation_url"] or self._shows_trace(vm, attempt):
             return under_way
         while self._in_doubt(attempt) and self._clock.monotonic() < self._patience.deadline:
+            self.waited = True
             self._clock.sleep(min(self._patience.interval, self._patience.settle))
             vm = self._live.vm(vm.id) or vm
             if self._shows_trace(vm, attempt):

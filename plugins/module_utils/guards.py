@@ -54,14 +54,15 @@ def state_sentence(vm: Vm, now: dt.datetime) -> str:
     return STATE_SENTENCES[vm.state(now)].format(**times)
 
 
-def check(vms: t.Sequence[Vm], members: t.Mapping[str, t.Sequence[Vm]], policy: Policy, now: dt.datetime) -> dict[str, Refusal]:
+def check(vms: t.Sequence[Vm], members: t.Mapping[str, t.Sequence[Vm]], policy: Policy, now: dt.datetime,
+          moving: t.Collection[str] = ()) -> dict[str, Refusal]:
     """Refusals by VM key; a VM that is not in the answer may be started together with the others that are not.
 
-    ``members`` holds every member of each VM's set, by set key.
+    ``members`` holds every member of each VM's set, by set key; ``moving`` are keys of members started before in the same call.
     """
     refusals = {vm.id.key: refusal for vm in vms if (refusal := _check_one(vm, policy, now))}
     for set_key, together in _by_set([vm for vm in vms if vm.id.key not in refusals]).items():
-        reason = _check_set(together, members[set_key], policy)
+        reason = _check_set(together, members[set_key], policy, moving)
         if reason:
             refusals.update({vm.id.key: Refusal("refused", reason) for vm in together})
     return refusals
@@ -106,7 +107,7 @@ def _applies(hazard: str, operation: str) -> bool:
     return operation == "perform_maintenance" or hazard not in ("completed_but_allowed", "retry_after_abort")
 
 
-def _check_set(together: t.Sequence[Vm], members: t.Sequence[Vm], policy: Policy) -> str | None:
+def _check_set(together: t.Sequence[Vm], members: t.Sequence[Vm], policy: Policy, moving: t.Collection[str]) -> str | None:
     domains = sorted({vm.failure_domain.domain for vm in together})
     # Members without an update domain (flexible scale sets) are domains of their own; there max_unavailable rules.
     counted = policy.availability.max_unavailable and all(vm.update_domain is None for vm in together)
@@ -115,4 +116,4 @@ def _check_set(together: t.Sequence[Vm], members: t.Sequence[Vm], policy: Policy
         return f"the VMs named span {len(domains)} update domains of one set ({listed}); start one update domain at a time"
     if together[0].set_id is None:
         return None  # a VM outside sets has no peers to count
-    return policy.availability.held_back(members, {vm.id.key for vm in together})
+    return policy.availability.held_back(members, {*moving, *(vm.id.key for vm in together)})

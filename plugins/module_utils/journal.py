@@ -21,6 +21,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
 
 NOT_EXECUTED = "not_executed"
+_FIELDS = {"operation", "iteration", "client_request_id", "intent_at", "outcome"}
 
 
 class Journal:
@@ -44,7 +45,11 @@ class Journal:
         """Take this VM for this process until :meth:`close`; False when another process has it."""
         if vm.key in self._locks:
             return True
-        handle = os.open(self._path(vm).with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = self._path(vm).with_suffix(".lock")
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise OptionsError(f"the lock {path} cannot be taken ({error.strerror})") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -54,6 +59,7 @@ class Journal:
         return True
 
     def close(self) -> None:
+        """Give up the locks, as the end of the process does."""
         for handle in self._locks.values():
             os.close(handle)
         self._locks.clear()
@@ -80,10 +86,11 @@ class Journal:
     def progress(self, total: int, still_open: t.Sequence[str]) -> None:
         """Leave for onlookers how far this call is: names of the VMs it still waits for; nothing when ``total`` is 0."""
         path = self._dir / "progress.json"
-        if total:
-            self._write(path, {"total": total, "open": list(still_open)})
-        else:
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError, OptionsError):  # the work does not depend on onlookers
+            if total:
+                self._write(path, {"total": total, "open": list(still_open)})
+            else:
+                path.unlink(missing_ok=True)
 
     def _path(self, vm: VmId) -> Path:
         return self._dir / f"{vm.name.lower()}-{hashlib.sha256(vm.key.encode()).hexdigest()[:12]}.json"
@@ -91,16 +98,25 @@ class Journal:
     def _load(self, vm: VmId) -> dict[str, t.Any]:
         path = self._path(vm)
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            entry = json.loads(path.read_text(encoding="utf-8"))
+            if all(_FIELDS <= attempt.keys() for attempt in entry["attempts"]):
+                return entry
+            raise ValueError("an attempt lacks what every attempt has")
         except FileNotFoundError:
             return {"vm": str(vm), "attempts": []}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise OptionsError(f"the journal entry {path} cannot be read ({error}); find out what became of {vm} in Azure, then mend or remove it") from error
 
     def _save(self, vm: VmId, entry: dict[str, t.Any]) -> None:
         self._write(self._path(vm), entry)
 
     def _write(self, path: Path, document: dict[str, t.Any]) -> None:
+        try:
+            self._replace(path, document)
+        except OSError as error:
+            raise OptionsError(f"the journal entry {path} cannot be written ({error.strerror})") from error
+
+    def _replace(self, path: Path, document: dict[str, t.Any]) -> None:
         handle, temporary = tempfile.mkstemp(dir=self._dir, suffix=".tmp")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -71,7 +71,8 @@ class Redeploy:
             else:
                 self._before[key] = vm
                 self._settle(key, "refused", "another process of this controller is working on it; wait for it to end")
-        cleared = self._guard([vm for key, vm in self._before.items() if key not in self._results and not self._known_from_before(vm)])
+        candidates = [vm for key, vm in self._before.items() if key not in self._results and not self._known_from_before(vm)]
+        cleared = self._guard(self._fresh(candidates) if self._history.waited else candidates)
         if self._order.check or not self._order.start:
             for vm in cleared:
                 self._settle(vm.id.key, "would_start", f"{self._operation} would be started")
@@ -81,7 +82,7 @@ class Redeploy:
         if self._order.wait and self._watched:
             self._watch()
         changed = bool(self._posted) or bool(self._order.check and cleared)
-        return fold({self._ids[key]: self._results[key] for key in self._ids}, changed)
+        return fold({text: {**self._results[VmId.parse(text).key], "id": text} for text in self._order.vms}, changed)
 
     def _known_from_before(self, vm: Vm) -> bool:
         """Deal with what an earlier run did to this VM; True when nothing may be started."""
@@ -98,6 +99,15 @@ class Redeploy:
         url = attempt.get("operation_url") or attempt.get("location_url")
         self._watched[vm.id.key] = Watched(vm.id, self._operation, window_start, url)
 
+    def _fresh(self, vms: t.Sequence[Vm]) -> list[Vm]:
+        """The same VMs as they are now, for settling an earlier attempt took its time."""
+        for key, vm in self._live.vms([vm.id for vm in vms], addresses=True).items():
+            if vm is None:
+                self._settle(key, "refused", "the VM no longer exists")
+            else:
+                self._before[key] = vm
+        return [self._before[vm.id.key] for vm in vms if vm.id.key not in self._results]
+
     def _guard(self, candidates: t.Sequence[Vm]) -> list[Vm]:
         """The VMs that every guard lets pass; the others get their outcome."""
         refusals = guards.check(candidates, self._live.sets_of(candidates), self._order.policy, self._arm.now())
@@ -112,13 +122,15 @@ class Redeploy:
         try:
             self._start(vm)
         except (AzureError, OptionsError) as error:
-            if vm.id.key not in self._posted:
+            if vm.id.key in self._posted:  # only its URL is not on disk; the intent is
+                self._results[vm.id.key]["reason"] += f"; {error}"
+            else:
                 self._settle(vm.id.key, "refused", str(error))
 
-    def _start(self, vm: Vm) -> None:
+    def _start(self, vm: Vm | None) -> None:
         """Intent, POST, and again only after a 429, which says that nothing was executed."""
-        while True:
-            self._sleep_until(self._throttled_until)
+        throttled: tuple[dict[str, t.Any], PostResult] | tuple[()] = ()
+        while vm := self._sit_out_throttle(vm, *throttled):
             attempt = {"operation": self._operation, "iteration": iteration_of(vm, self._operation, self._order.since),
                        "client_request_id": str(uuid.uuid4()), "intent_at": format_time(self._arm.now()),
                        "code_before": vm.status.code if vm.status else None}
@@ -132,29 +144,34 @@ class Redeploy:
                 self._after_post(vm, attempt, answer)
                 return
             self._history.forget(vm, attempt, NOT_EXECUTED, f"HTTP 429 {answer.code}")
-            vm = self._after_throttle(vm, attempt, answer)
-            if vm is None:
-                return
+            throttled = (attempt, answer)
 
-    def _after_throttle(self, vm: Vm, attempt: dict[str, t.Any], answer: PostResult) -> Vm | None:
-        """Wait as told, then let the guards speak again; the VM as it is now, or None when it was settled."""
-        key, pause = vm.id.key, answer.retry_after if answer.retry_after is not None else _THROTTLE_SECONDS
-        if self._clock.monotonic() + pause > self._patience.deadline:
-            self._settle(key, "refused", f"Azure throttles (HTTP 429, wait {pause:.0f} s) and the time limit comes first", attempt, answer)
+    def _sit_out_throttle(self, vm: Vm, attempt: dict[str, t.Any] | None = None, answer: PostResult | None = None) -> Vm | None:
+        """The VM once Azure may be asked again; after any wait as it is then and behind its guards, or None when it was settled."""
+        now = self._clock.monotonic()
+        pause = 0.0 if answer is None else _THROTTLE_SECONDS if answer.retry_after is None else answer.retry_after
+        if answer and now + pause > self._patience.deadline:
+            self._settle(vm.id.key, "refused", f"Azure throttles (HTTP 429, wait {pause:.0f} s) and the time limit comes first", attempt, answer)
             return None
         with self._lock:
-            self._throttled_until = max(self._throttled_until, self._clock.monotonic() + pause)
-        self._sleep_until(self._throttled_until)
-        fresh = self._live.vm(vm.id)
+            self._throttled_until = max(self._throttled_until, now + pause)
+        waited = answer is not None
+        while (rest := self._throttled_until - self._clock.monotonic()) > 0:
+            self._clock.sleep(rest)
+            waited = True
+        return self._look_again(vm.id, attempt, answer) if waited else vm
+
+    def _look_again(self, vm_id: VmId, attempt: dict[str, t.Any] | None, answer: PostResult | None) -> Vm | None:
+        """The VM as it is now if its guards still let it pass, else None, settled."""
+        fresh = self._live.vm(vm_id)
         if fresh is None:
-            self._settle(key, "refused", "the VM no longer exists", attempt, answer)
+            self._settle(vm_id.key, "refused", "the VM no longer exists", attempt, answer)
             return None
-        # Members this very call has started are moving together with it, not a reason to hold it back.
-        members = {name: [m for m in group if m.id.key == key or m.id.key not in self._posted] for name, group in self._live.sets_of([fresh]).items()}
-        refusal = guards.check([fresh], members, self._order.policy, self._arm.now()).get(key)
-        if refusal:
-            self._settle(key, *refusal, attempt, answer)
-        return None if refusal else fresh
+        # Members this very call has started move together with it: they count as down, but are no reason to hold it back.
+        refusals = guards.check([fresh], self._live.sets_of([fresh]), self._order.policy, self._arm.now(), frozenset(self._posted))
+        if refusals:
+            self._settle(vm_id.key, *refusals[vm_id.key], attempt, answer)
+        return None if refusals else fresh
 
     def _after_post(self, vm: Vm, attempt: dict[str, t.Any], answer: PostResult) -> None:
         key = vm.id.key
@@ -164,12 +181,12 @@ class Redeploy:
             return
         self._posted.add(key)
         urls = {"operation_url": answer.operation_url, "location_url": answer.location_url}
-        self._journal.note(vm.id, attempt["client_request_id"], **urls)
         self._attach(vm, {**attempt, **urls})
         if answer.kind == "accepted":
             self._settle(key, "started", "Azure accepted it", attempt, answer)
         else:
             self._settle(key, "unknown", f"no clear answer to the start (HTTP {answer.status}, {answer.code}: {answer.message})", attempt, answer)
+        self._journal.note(vm.id, attempt["client_request_id"], **urls)
 
     def _classify_refusal(self, vm: Vm, answer: PostResult) -> tuple[str, str]:
         """By what the VM shows now, never by the message alone: one 409 code stands for many things."""
@@ -178,15 +195,13 @@ class Redeploy:
             return "retry_later", said
         if answer.status != 409:
             return "refused", said
-        now = self._live.vm(vm.id)
+        try:
+            now = self._live.vm(vm.id)
+        except AzureError as error:
+            return "not_allowed", f"{said}; then {error}"
         if now is not None and self._operation == MAINTENANCE and (now.status is None or now.status.completed):
             return "already_done", f"{said}; Azure reports no maintenance to do"
         return ("refused" if now is not None and now.provisioning_state in BUSY else "not_allowed"), said
-
-    def _sleep_until(self, moment: float) -> None:
-        pause = moment - self._clock.monotonic()
-        if pause > 0:
-            self._clock.sleep(pause)
 
     # -- watch and tell ---------------------------------------------------------------------------------------------
 
@@ -207,7 +222,10 @@ class Redeploy:
         final = verdict.outcome not in ("still_running", "unknown")
         result.update(outcome=verdict.outcome, reason=verdict.reason, advice=ADVICE[verdict.outcome])
         if final:
-            self._journal.note(item.vm, result["client_request_id"], outcome=verdict.outcome, reason=verdict.reason, ended_at=format_time(now))
+            try:
+                self._journal.note(item.vm, result["client_request_id"], outcome=verdict.outcome, reason=verdict.reason, ended_at=format_time(now))
+            except OptionsError as error:  # the outcome of this VM, and those still open, are worth more than their note
+                result["reason"] += f"; {error}"
             result.update(ended_at=format_time(now), elapsed_seconds=int((now - parse_time(result["started_at"])).total_seconds()))
         after = self._with_addresses(item)
         if after is not None:

@@ -136,7 +136,7 @@ def moved_only(before: Looks, after: Looks, moved: Collection[str]) -> Promise:
         if "error" not in after[name] and same == (name in moved):
             broken.append(f"{name} {'never went away' if same else 'was rebooted'}")
     new = len([name for name in before if name in moved])
-    text = "each redeployed VM really went away and came back, and no other did"
+    text = "each redeployed VM really went away and came back, and no other did" if moved else "no VM was rebooted"
     return _judge(text, broken, f"{new} new boot ids, {len(before) - new} as before")
 
 

@@ -8,19 +8,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from demo import abort_promises, promises, screen, table
 from demo.promises import Looks, Promise
-from demo.stage import INVENTORY, Stage, StageError
+from demo.stage import INVENTORY, RATE, Stage, StageError
 
 _PLAYBOOK = ["ansible-playbook", "-i", INVENTORY]
 _PLAN = "fleetops.azure_maintenance.plan"
 _ROLL = "fleetops.azure_maintenance.rolling_redeploy"
 # Not only the hosts that are due: so the plan says of every VM of the fleet in which wave it is, or why it is in none.
 _ALL = ["-e", "rollout_targets=all"]
-_THOUSANDS, _HUNDREDS = 2000, 200
+_THOUSANDS, _HUNDRED = 2000, 100
 
 
 @dataclass
@@ -43,10 +44,10 @@ def demo(stage: Stage) -> bool:
     """Inventory, plan, rolling redeploy under load; True when every promise was kept."""
     stage.clear()
     rollout = _begin(stage)
-    with _traffic(stage):
-        _roll(stage, rollout, f"{_ROLL.rpartition('.')[2]}: drain, redeploy, verify, return to service, wave by wave")
+    with _traffic(stage) as load:
+        _roll(stage, rollout, "The rolling redeploy: drain, redeploy, verify, return to service, wave by wave")
     expected = dict.fromkeys(rollout.startable, "completed")
-    kept = _finish(stage, "demo", rollout, expected, [])
+    kept = _finish(stage, "demo", rollout, expected, load, [])
     screen.headline("Where to look, and what to try next")
     screen.note("build/demo/plan.json, ledger.json (every write Azure saw), load.json, report.json; logs in build/demo/log")
     screen.command("make demo-again                  # starts from what this run left, and changes nothing")
@@ -64,18 +65,20 @@ def again(stage: Stage) -> bool:
         raise StageError("there is no demo to go on from; run make demo first")
     before = json.loads(earlier.read_text(encoding="utf-8"))["guests"]
     screen.headline("The simulated Azure again, as the demo left it: same VMs, same boot ids, same ledger")
+    stage.logs = stage.out / "again" / "log"
     stage.power_on()
     ledger = stage.cloud.ledger()
-    with _traffic(stage, "again/load.json"):
-        screen.headline("Rolling redeploy once more")
+    with _traffic(stage, "again/load.json") as load:
+        screen.headline("The rolling redeploy once more, for what is due; then for every VM there is")
         stage.run("rolling_redeploy", [*_PLAYBOOK, _ROLL])
+        stage.run("rolling_redeploy_all", [*_PLAYBOOK, _ROLL, *_ALL])
     after = stage.look()
     kept = [
         promises.commands_succeeded(stage.commands),
         promises.ledger_unchanged(ledger, stage.cloud.ledger()),
         promises.moved_only(before, after, set()),
         promises.restored(before, after, stage.marks()),
-        promises.load_served(json.loads((stage.out / "again/load.json").read_text(encoding="utf-8")), _HUNDREDS),
+        promises.load_served(load, _HUNDRED),
     ]
     stage.write("ledger.json", stage.cloud.ledger())
     return _judge(stage, "again/report.json", {"scenario": "again", "guests": after}, kept)
@@ -88,7 +91,7 @@ def abort(stage: Stage, name: str) -> bool:
     screen.headline(f"A fault: Azure will abort the maintenance of {name}")
     vm = stage.cloud.fleet.named(name)[0]
     stage.cloud.ask(f"vms/{vm.name}", {"operations": {"performMaintenance": "aborted"}})
-    with _traffic(stage):
+    with _traffic(stage) as load:
         text = _roll(stage, rollout, "Rolling redeploy: it must stop after the wave with the fault", expected=None)
         stopped = _stopped(stage, rollout, vm.key, text)
         screen.promises(stopped)
@@ -96,7 +99,7 @@ def abort(stage: Stage, name: str) -> bool:
         stage.cloud.ask(f"vms/{vm.name}", {"operations": vm.initial["operations"]})
         _roll(stage, rollout, None)
     expected = {**dict.fromkeys(rollout.startable, "completed"), vm.key: "aborted"}
-    return _finish(stage, "abort", rollout, expected, stopped)
+    return _finish(stage, "abort", rollout, expected, load, stopped)
 
 
 def _begin(stage: Stage) -> Rollout:
@@ -112,9 +115,9 @@ def _begin(stage: Stage) -> Rollout:
     return rollout
 
 
-def _traffic(stage: Stage, name: str = "load.json"):  # noqa: ANN202 - a context manager
-    screen.headline("Users: 100 HTTP requests a second through HAProxy, from now to the end")
-    return stage.load(stage.out / name)
+def _traffic(stage: Stage, name: str = "load.json") -> AbstractContextManager[dict[str, Any]]:
+    screen.headline(f"Users: {RATE} HTTP requests a second through HAProxy, from now to the end")
+    return stage.load(name)
 
 
 def _roll(stage: Stage, rollout: Rollout, title: str | None, expected: int | None = 0) -> str:
@@ -147,11 +150,11 @@ def _stopped(stage: Stage, rollout: Rollout, vm_id: str, text: str) -> Sequence[
 
 
 def _finish(
-    stage: Stage, scenario: str, rollout: Rollout, expected: Mapping[str, str], earlier: Sequence[Promise]
+    stage: Stage, scenario: str, rollout: Rollout, expected: Mapping[str, str], load: Mapping[str, Any],
+    earlier: Sequence[Promise],
 ) -> bool:
     """Table, promises and documents of a rollout; `expected` maps lower-case ids to the ledger's outcome."""
     after, ledger = stage.look(), stage.cloud.ledger()
-    load = json.loads((stage.out / "load.json").read_text(encoding="utf-8"))
     rows = table.outcomes(
         rollout.waves, ledger, rollout.results, (rollout.before, after), (rollout.addresses, stage.cloud.all_addresses())
     )

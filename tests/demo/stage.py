@@ -23,6 +23,8 @@ from demo.cloud import Cloud
 ROOT = Path(__file__).resolve().parents[2]
 FLEET = ROOT / "tests" / "simulator" / "fleets" / "demo.yml"
 INVENTORY = "tests/demo/inventory"
+# HTTP requests a second: they cost the same two processors that the rollout runs on
+RATE = 60
 _ENV = """\
 # The demo by hand: once its simulator runs, `. {env}` lets any command of your shell work on its fleet.
 . {simulator}
@@ -41,7 +43,7 @@ class Stage:
     """`out` is the directory that everything is written to; `state` and `journal` in it are what a rerun goes on from."""
 
     def __init__(self, out: Path) -> None:
-        self.out, self.state, self.journal, self._log = (out, out / "state", out / "journal", out / "log")
+        self.out, self.state, self.journal, self.logs = (out, out / "state", out / "journal", out / "log")
         self.cloud = Cloud(FLEET, self.state, Path(sys.executable))
         self.commands: list[dict[str, Any]] = []
         self.began = time.monotonic()
@@ -53,9 +55,9 @@ class Stage:
 
     def power_on(self) -> dict[str, dict[str, Any]]:
         """Start the simulated Azure and take on its environment; returns how the guests look."""
-        self._log.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(parents=True, exist_ok=True)
         screen.command(f"make simulator SIMULATOR_STATE={_short(self.state)}    # in a terminal of its own")
-        self.cloud.start({**os.environ, "PYTHONPATH": str(ROOT / "tests")}, self._log / "simulator.log")
+        self.cloud.start({**os.environ, "PYTHONPATH": str(ROOT / "tests")}, self.logs / "simulator.log")
         env = self.out / "env.sh"
         self._write_env(env)
         screen.command(f". {_short(env)}")
@@ -82,7 +84,7 @@ class Stage:
         Its exit status is in `commands`, with the one expected.
         """
         screen.command(shlex.join(words))
-        log = self._log / f"{len(self.commands) + 1}-{name}.log"
+        log = self.logs / f"{len(self.commands) + 1}-{name}.log"
         log.unlink(missing_ok=True)
         began = time.monotonic()
         process = processes.start(words, {**self._env, "ANSIBLE_LOG_PATH": str(log)})
@@ -102,19 +104,25 @@ class Stage:
         """The same for a command without which there is no point in going on; raises StageError."""
         self.run(name, words)
         if self.commands[-1]["status"] != 0:
-            raise StageError(f"{name} failed; what it said is above and in {_short(self._log)}")
+            raise StageError(f"{name} failed; what it said is above and in {_short(self.logs)}")
 
     @contextmanager
-    def load(self, out: Path) -> Iterator[None]:
-        """A steady HTTP load through the balancer; the summary is in `out` at the end."""
+    def load(self, name: str) -> Iterator[dict[str, Any]]:
+        """A steady HTTP load through the balancer; at the end its summary is in the document and in what was yielded."""
+        out = self.out / name
+        summary: dict[str, Any] = {}
+        out.parent.mkdir(parents=True, exist_ok=True)
         out.unlink(missing_ok=True)
-        words = ["python", "tests/demo/load.py", "--url", self._balancer(), "--out", _short(out)]
+        words = ["python", "tests/demo/load.py", "--rate", str(RATE / 4), "--url", self._balancer(), "--out", _short(out)]
         screen.command(f"{shlex.join(words)} &")
         process = processes.start([sys.executable, *words[1:]], self._env, background=True)
         try:
-            yield
+            yield summary
         finally:
-            processes.end(process, _INTERRUPTED_SECONDS)
+            status = processes.end(process, _INTERRUPTED_SECONDS)
+        if not out.exists():
+            raise StageError(f"the load left no summary in {_short(out)}; it ended with {status}")
+        summary.update(json.loads(out.read_text(encoding="utf-8")))
 
     def _balancer(self) -> str:
         vm = next(vm for vm in self.cloud.fleet.vms.values() if vm.guest and "balancer" in vm.guest)

@@ -109,9 +109,9 @@ class Project:
         """Run ansible-playbook on one of the collection's playbooks, or on a file."""
         return self.run(*self.playbook_command(name, *arguments, inventory=inventory, **variables), env=env)
 
-    def start_playbook(self, name: str, *arguments: str, inventory: str = INVENTORY, **variables: Any) -> "Running":
+    def start_playbook(self, name: str, *arguments: str, env: dict[str, str] | None = None, **variables: Any) -> "Running":
         """The same, left running."""
-        return self.start(*self.playbook_command(name, *arguments, inventory=inventory, **variables))
+        return self.start(*self.playbook_command(name, *arguments, **variables), env=env)
 
     def playbook_command(self, name: str, *arguments: str, inventory: str = INVENTORY, **variables: Any) -> list[str]:
         """The command line of a playbook run; variables go in as JSON, so that they keep their types."""

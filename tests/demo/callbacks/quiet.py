@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demo's screen: one line per task that changed something, naming its hosts; failures in full; text as text."""
+"""The demo's screen: one line per task that changed something on a machine, naming the hosts; failures in full; text as text."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class CallbackModule(Default):
         if self._changed:
             seconds = int(time.monotonic() - self._started)
             name = self._task.rsplit(" : ", 1)[-1]
-            hosts = " ".join(self._changed)
-            self._display.display(f"{seconds // 60:4}:{seconds % 60:02}  {name:<58} {hosts}", color=C.COLOR_CHANGED)
+            hosts = " ".join(sorted(self._changed))
+            self._display.display(f"{seconds // 60:4}:{seconds % 60:02}  {name:<62} {hosts}", color=C.COLOR_CHANGED)
         self._changed = []
 
     def _begin(self, task):
@@ -62,7 +62,7 @@ class CallbackModule(Default):
             self._flush()
             said = result.result.get("msg")
             self._display.display("\n".join(said) if isinstance(said, list) else str(said))
-        elif result.result.get("changed"):
+        elif result.result.get("changed") and result.task.delegate_to != "localhost":
             self._handle_warnings_and_exception(result)
             self._changed.append(result.host.get_name())
 
@@ -88,6 +88,9 @@ class CallbackModule(Default):
     def v2_runner_on_unreachable(self, result):
         self._flush()
         super().v2_runner_on_unreachable(result)
+
+    def v2_playbook_on_no_hosts_matched(self):
+        """A play for hosts of an earlier run, and there are none."""
 
     def v2_playbook_on_stats(self, stats):
         """The demo ends with a table of its own."""

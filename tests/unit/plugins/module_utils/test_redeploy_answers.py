@@ -17,7 +17,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal
 
 
 class Meanwhile(Journal):
-    """A journal during whose first entry of an intent, that is after all guards, something happens in the cloud."""
+    """A journal during whose entry of an intent, that is after all guards, something happens."""
 
     def __init__(self, cloud, happens):
         super().__init__(str(cloud.journal))
@@ -26,8 +26,7 @@ class Meanwhile(Journal):
 
     def intend(self, vm, attempt):
         super().intend(vm, attempt)
-        happens, self.happens = self.happens, lambda: None
-        happens()
+        self.happens(vm.name)
 
 
 def journal_outcomes(cloud, name="solo"):
@@ -57,10 +56,11 @@ def test_not_executed_and_not_repeated(cloud, fault):
     assert starts(cloud) == 1
 
 
-@pytest.mark.parametrize("course, outcome", [
-    ({}, "succeeded"), ({"block": "vanishes"}, "succeeded"), ({"result": "aborted"}, "aborted"), ({"result": "retry_later"}, "retry_later"),
-    ({"result": "stuck"}, "still_running"), ({"result": "still_due"}, "unknown")])
-@pytest.mark.parametrize("fault", [*NO_ANSWER[:3], {"status": 503, "retry_after": 1}, {"drop": "after"}])
+@pytest.mark.parametrize("fault, course, outcome", [
+    *[(fault, {}, "succeeded") for fault in (*NO_ANSWER, {"status": 503, "retry_after": 1}, {"drop": "after"})],
+    *[(fault, course, outcome) for fault in ({"status": 504}, {"drop": "after"}) for course, outcome in (
+        ({"block": "vanishes"}, "succeeded"), ({"result": "aborted"}, "aborted"), ({"result": "retry_later"}, "retry_later"),
+        ({"result": "stuck"}, "still_running"), ({"result": "still_due"}, "unknown"))]])
 def test_executed_without_an_answer_is_judged_by_the_view(cloud, fault, course, outcome):
     cloud.change("solo", operations={"default": course})
     cloud.post_fault("solo", **({"executed": True} if "status" in fault else {}), **fault)
@@ -163,11 +163,15 @@ class MeetingClock(FakeClock):
         super().__init__(simulator)
         self.sleeping, self.met = 0, threading.Condition()
 
+    def wait_for(self, sleeping):
+        with self.met:
+            assert self.met.wait_for(lambda: self.sleeping >= sleeping, timeout=10)
+
     def sleep(self, seconds):
         with self.met:
             self.sleeping += 1
             self.met.notify_all()
-            assert self.met.wait_for(lambda: self.sleeping >= 2, timeout=10)
+        self.wait_for(2)
         super().sleep(seconds)
 
 
@@ -175,10 +179,18 @@ def test_one_that_waited_for_another_ones_throttle_looks_again_too(cloud, monkey
     """The pause is shared; who comes to his start in it has old guards."""
     monkeypatch.setattr(redeploy, "_WORKERS", 2)
     cloud.clock = MeetingClock(cloud.simulator)
+    both = threading.Barrier(2)
+
+    def in_order(name):
+        """The first two set out together; the second has its answer, and the third its turn, once the first waits."""
+        if cloud.clock.sleeping == 0:
+            both.wait(timeout=10)
+            if name == "duo":
+                cloud.clock.wait_for(1)
+
     cloud.post_fault("solo", status=429, retry_after=60)
-    cloud.post_fault("duo", delay=0.3, headers={"X-Slow": "1"})
     cloud.clock.hooks.append(lambda: cloud.change("far", power="stopped"))
-    result = cloud.redeploy("solo", "duo", "far", wait=False)
+    result = cloud.redeploy("solo", "duo", "far", wait=False, journal=Meanwhile(cloud, in_order))
     assert cloud.outcomes(result) == {"solo": "started", "duo": "started", "far": "refused"}
     assert cloud.executed() == ["duo", "solo"] and "far" not in [name for name, *dummy in cloud.posts()]
 
@@ -211,7 +223,7 @@ def test_many_throttled_at_once(many):
     ({"status": 400, "code": "InvalidParameter"}, {}, "refused", "HTTP 400 InvalidParameter")])
 def test_refused_by_azure(cloud, fault, meanwhile, outcome, words):
     cloud.post_fault("solo", **fault)
-    result = cloud.redeploy("solo", "duo", journal=Meanwhile(cloud, lambda: cloud.change("solo", **meanwhile)))
+    result = cloud.redeploy("solo", "duo", journal=Meanwhile(cloud, lambda name: cloud.change("solo", **meanwhile)))
     vm = result["vms"][cloud.id("solo")]
     assert vm["outcome"] == outcome and words in vm["reason"] and vm["request_id"]
     assert cloud.executed() == ["duo"] and starts(cloud) == 2
@@ -240,7 +252,7 @@ def test_refused_because_somebody_else_was_faster(cloud):
     cloud.change("solo", operations={"reapply": {"after_seconds": 200}})
     vm = cloud.simulator.fleet.named("solo")[0]
 
-    def other():
+    def other(name):
         with cloud.simulator.world.lock:
             cloud.simulator.world.engine.begin(vm, "reapply")
 

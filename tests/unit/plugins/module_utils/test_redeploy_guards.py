@@ -9,6 +9,7 @@ import datetime as dt
 
 import pytest
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import redeploy
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
@@ -200,3 +201,11 @@ def test_the_other_domain_waits_until_the_first_is_back(cloud):
     assert cloud.outcomes(both) == {"web-0a": "succeeded", "web-1": "refused"}
     assert "web-0a (provisioning state is updating)" in both["msg"]
     assert cloud.outcomes(cloud.redeploy("web-0a", "web-1")) == {"web-0a": "already_done", "web-1": "succeeded"}
+
+
+def test_starts_go_out_in_the_order_given(many, monkeypatch):
+    """The plan's order is kept: one worker shows it."""
+    monkeypatch.setattr(redeploy, "_WORKERS", 1)
+    names = ["vm-07", "vm-01", "vm-11", "vm-04"]
+    many.redeploy(*names, wait=False)
+    assert [name for name, *dummy in many.posts()] == names

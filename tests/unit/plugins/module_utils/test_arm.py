@@ -1,0 +1,256 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The port onto Resource Manager: pages, odd bodies, foreign hosts, and what is known after a POST."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+
+import pytest
+from azure.core.pipeline.transport import RequestsTransport
+from unit.plugins.listener import Listener, reply
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import arm as arm_module
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import COMPUTE, Arm, error_of
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import Settings
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AuthError, AzureError, NotFound
+
+VMS = "/subscriptions/5ab00000-0000-4000-8000-000000000001/providers/Microsoft.Compute/virtualMachines"
+
+
+@pytest.fixture
+def bare(cloud, monkeypatch):
+    """An Arm whose Resource Manager is a listener (it has no metadata, tokens come from the simulator), and that listener."""
+    monkeypatch.setattr(arm_module, "RequestsTransport", lambda **dummy: RequestsTransport(connection_timeout=2, read_timeout=0.4))
+    with Listener(cloud.directory / "server.pem", reply(404, {"error": {"code": "NotFound"}})) as listener:
+        options = {**cloud.options(), "cloud_environment": listener.url, "authority_host": cloud.simulator.url}
+        yield Arm(Settings.from_options(options)), listener
+
+
+# -- lists ----------------------------------------------------------------------------------------------------------------
+
+def test_every_page_of_a_list(cloud):
+    cloud.simulator.fleet.page_size = 3
+    cloud.simulator.fleet.quirks["empty_first_page"] = True
+    assert len(cloud.arm().list(VMS, COMPUTE, "list")) == 7
+    assert len(cloud.requests(having="$skiptoken") + cloud.requests(having="%24skiptoken")) == 3
+
+
+@pytest.mark.parametrize("fault, words", [
+    ({"body": "<html>Bad Gateway</html>"}, r"page 2\): the answer is not JSON"), ({"body": {"value": "none"}}, "page 2 has no list of values; 3 items"),
+    ({"body": {"error": {}}}, "page 2 has no list"), ({"body": []}, "page 2 has no list"), ({"status": 500}, r"page 2\): HTTP 500"),
+    ({"status": 403}, r"page 2\): HTTP 403 AuthorizationFailed"), ({"drop": "before"}, r"page 2\): no answer from"), ({"truncate": True}, "page 2")])
+def test_a_page_that_cannot_be_had_is_an_error(cloud, fault, words):
+    cloud.simulator.fleet.page_size = 3
+    cloud.fault("skiptoken", count=0, **fault)
+    with pytest.raises(AzureError, match=words):
+        cloud.arm().list(VMS, COMPUTE, "list virtual machines")
+
+
+@pytest.mark.parametrize("fault", [
+    {"status": 500}, {"status": 503, "retry_after": 2}, {"status": 429, "retry_after": 7}, {"drop": "before"}, {"drop": "after"},
+    {"truncate": True}, {"body": "<html>"}])
+def test_a_page_that_fails_once_is_asked_for_again(cloud, fault):
+    cloud.simulator.fleet.page_size = 3
+    cloud.fault("skiptoken", **fault)
+    assert len(cloud.arm().list(VMS, COMPUTE, "list")) == 7
+    assert sum(cloud.clock.sleeps) >= fault.get("retry_after", 0)
+
+
+def test_pages_that_go_in_a_circle_end(cloud):
+    cloud.fault("virtualMachines", body={"value": [{}], "nextLink": cloud.arm().url(VMS, COMPUTE)}, count=0)
+    with pytest.raises(AzureError, match="points back to a page already read; 1 items"):
+        cloud.arm().list(VMS, COMPUTE, "list")
+
+
+def test_no_token_follows_a_next_page_to_another_host(cloud):
+    with Listener(cloud.directory / "server.pem") as foreign:
+        cloud.fault("virtualMachines", body={"value": [], "nextLink": f"{foreign.url}/page2"})
+        with pytest.raises(AzureError, match="tokens are only sent to"):
+            cloud.arm().list(VMS, COMPUTE, "list")
+    assert foreign.seen == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_no_token_follows_a_redirect_to_another_host(cloud, status):
+    with Listener(cloud.directory / "server.pem") as foreign:
+        cloud.fault("virtualMachines", status=status, headers={"Location": f"{foreign.url}/elsewhere"}, count=0)
+        with pytest.raises(AzureError, match=f"HTTP {status}"):
+            cloud.arm().list(VMS, COMPUTE, "list")
+    assert foreign.authorized() == []
+
+
+def test_no_token_goes_out_unencrypted(cloud):
+    with pytest.raises(AzureError, match="tokens are only sent to"):
+        cloud.arm().operation(cloud.simulator.url.replace("https://", "http://") + "/operations/1")
+
+
+def test_the_default_port_is_the_same_host(bare):
+    """Azure's own links name port 443 now and then."""
+    arm, dummy = bare
+    arm.host = "management.azure.com"
+    assert arm._own_url("https://management.azure.com:443/operations/1") == "https://management.azure.com:443/operations/1"
+    assert arm._own_url("https://Management.Azure.com/operations/1")
+    for foreign in ("https://management.azure.com.evil.example/", "https://management.azure.com@evil.example/",
+                    "https://evil.example/?management.azure.com", "https://management.azure.com:8443/", "//management.azure.com",
+                    "http://management.azure.com/", "", None):
+        assert arm._own_url(foreign) is None
+
+
+# -- one resource ---------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("fault, kind, words", [
+    ({"status": 404}, NotFound, "HTTP 404 ResourceNotFound: "), ({"status": 403}, AuthError, "HTTP 403 AuthorizationFailed"),
+    ({"status": 401}, AuthError, "HTTP 401"), ({"status": 409}, AzureError, "HTTP 409"), ({"body": []}, AzureError, "not a JSON object"),
+    ({"body": ""}, AzureError, "not a JSON object"), ({"body": "  "}, AzureError, "could not read it"), ({"body": "{"}, AzureError, "not JSON"),
+    ({"status": 202, "body": "<html>"}, AzureError, "could not read it"), ({"status": 400, "body": "plain text"}, AzureError, "HTTP 400 : plain text|HTTP 400: plain text")])
+def test_what_can_come_instead_of_a_resource(cloud, fault, kind, words):
+    cloud.fault("virtualMachines/solo", count=0, **fault)
+    with pytest.raises(AzureError, match=words) as caught:
+        cloud.arm().get(cloud.id("solo"), COMPUTE, "read it")
+    assert type(caught.value) is kind
+    result = caught.value.to_result()
+    assert result["doing"] == "read it" and result["status"] == (fault.get("status") if "status" in fault and fault["status"] != 202 else None)
+
+
+def test_the_clock_is_the_clouds(cloud):
+    cloud.simulator.clock.advance(86400 * 30)
+    arm = cloud.arm()
+    arm.get(cloud.id("solo"), COMPUTE, "read")
+    assert abs((arm.now() - cloud.simulator.clock.now()).total_seconds()) < 3
+    cloud.fault("virtualMachines/solo", headers={"Date": "the day before yesterday"})
+    arm.get(cloud.id("solo"), COMPUTE, "read")
+    assert abs((arm.now() - cloud.simulator.clock.now()).total_seconds()) < 3, "a Date nobody can read leaves the clock as it was"
+
+
+# -- operations -----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("answer, state", [
+    (reply(200, {"status": "InProgress"}), "running"), (reply(200, {"status": "Updating"}), "running"), (reply(200, {}), "succeeded"),
+    (reply(200, {"status": "SUCCEEDED"}), "succeeded"), (reply(200, {"status": "Canceled"}), "canceled"), (reply(202), "running"),
+    (reply(200), "succeeded"), (reply(204), "succeeded"), (reply(404), "forgotten"), (reply(410), "forgotten"),
+    (reply(200, {"status": "Failed", "error": None}), "failed"), (reply(202, {"status": "InProgress"}), "running")])
+def test_how_an_operation_fares(bare, answer, state):
+    arm, listener = bare
+    listener.answer = answer
+    assert arm.operation(f"{listener.url}/operations/1").state == state
+
+
+def test_why_an_operation_failed(bare):
+    arm, listener = bare
+    listener.answer = reply(200, {"status": "failed", "error": {"code": "AllocationFailed", "message": "No room."}})
+    status = arm.operation(f"{listener.url}/operations/1")
+    assert (status.state, status.code, status.message) == ("failed", "AllocationFailed", "No room.")
+
+
+@pytest.mark.parametrize("answer", [
+    reply(500), reply(409, {"error": {"code": "X"}}), reply(200, "<html>"), reply(200, []), reply(200, ["Succeeded"]), reply(200, "3"),
+    reply(200, {"status": "Failed", "error": "text"}), reply(202, "<html>")])
+def test_an_operation_that_tells_nothing_now_is_an_error_not_an_end(bare, answer, monkeypatch):
+    monkeypatch.setattr(RequestsTransport, "sleep", lambda self, seconds: None)
+    arm, listener = bare
+    listener.answer = answer
+    try:
+        assert arm.operation(f"{listener.url}/operations/1").state in ("running", "failed")
+    except AzureError:
+        pass
+
+
+# -- one POST -------------------------------------------------------------------------------------------------------------
+
+def test_what_is_known_after_an_accepted_post(cloud):
+    answer = cloud.arm().post(f"{cloud.id('solo')}/performMaintenance", COMPUTE, "my-id")
+    assert (answer.kind, answer.status) == ("accepted", 202) and answer.operation_url.startswith(cloud.simulator.url)
+    assert answer.request_id and answer.code is None
+    assert [r["client_request_id"] for r in cloud.simulator.requests() if r["method"] == "POST" and "perform" in r["path"]] == ["my-id"]
+
+
+def _stall(handler):
+    """Headers of an acceptance, and then nothing for longer than anybody waits."""
+    handler.wfile.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 20\r\n\r\n")
+    handler.wfile.flush()
+    time.sleep(1)
+
+
+def _silence(handler):
+    time.sleep(1)
+
+
+def _hang_up(handler):
+    handler.close_connection = True
+    handler.connection.close()
+
+
+def _half(handler):
+    handler.wfile.write(b'HTTP/1.1 202 Accepted\r\nContent-Length: 200\r\n\r\n{"error"')
+    handler.wfile.flush()
+    _hang_up(handler)
+
+
+def _garbage(handler):
+    """Bytes that are no TLS record, in the middle of the answer."""
+    with socket.socket(fileno=os.dup(handler.connection.fileno())) as below:
+        below.sendall(b"HTTP/1.1 500 this is not encrypted\r\n\r\n")
+
+
+@pytest.mark.parametrize("answer", [_stall, _silence, _hang_up, _half, _garbage, reply(500), reply(503), reply(302, None, Location="https://x/")])
+def test_a_post_that_may_have_been_executed_is_unknown(bare, answer):
+    arm, listener = bare
+    listener.answer = answer
+    assert arm.post("/vm/performMaintenance", COMPUTE, "x").kind == "unknown"
+    assert len([1 for method, *dummy in listener.seen if method == "POST"]) == 1, "sent once"
+
+
+def test_a_post_that_never_left_was_refused(bare):
+    arm, listener = bare
+    arm.post("/vm/performMaintenance", COMPUTE, "a token is there now")
+    listener.shutdown()
+    listener.server_close()
+    arm._starter._pipeline._transport.session.close()  # its kept connections
+    answer = arm.post("/vm/performMaintenance", COMPUTE, "no connection can be made")
+    assert (answer.kind, answer.code, answer.status) == ("refused", "ConnectionFailed", None)
+
+
+def test_a_post_that_no_proxy_took_was_refused(bare, monkeypatch):
+    arm, listener = bare
+    arm.post("/vm/performMaintenance", COMPUTE, "a token is there now")
+    seen = len(listener.seen)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+    answer = arm.post("/vm/performMaintenance", COMPUTE, "x")
+    assert (answer.kind, answer.code) == ("refused", "ConnectionFailed") and len(listener.seen) == seen
+
+
+@pytest.mark.parametrize("body", ["", "null", "3", "[]", '"text"', "{}", '{"error": null}', '{"error": []}', '{"error": 3}', '{"error": {"code": 3}}', "<html>"])
+@pytest.mark.parametrize("status, kind", [(202, "accepted"), (400, "refused"), (429, "throttled"), (500, "unknown")])
+def test_a_post_survives_every_body(bare, body, status, kind):
+    arm, listener = bare
+    listener.answer = reply(status, body)
+    assert arm.post("/vm/performMaintenance", COMPUTE, "x").kind == kind
+
+
+@pytest.mark.parametrize("body, expected", [
+    ({"error": {"code": "C", "message": "m"}}, ("C", "m")), ({"code": "C", "message": "m"}, ("C", "m")),
+    ({"error": "invalid_client", "error_description": "AADSTS"}, ("invalid_client", "AADSTS")), ({}, (None, None)), ([], (None, None)),
+    (None, (None, None)), ({"error": None, "code": "C", "message": "m"}, ("C", "m"))])
+def test_code_and_message_of_an_error(body, expected):
+    assert error_of(json.dumps(body)) == expected
+    assert error_of("no JSON\n" + "x" * 500)[1].startswith("no JSON")
+
+
+# -- signing in -----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("change, words", [({"secret": "wrong"}, "could not sign in"), ({"client_id": "44444444-4444-4444-8444-444444444444"}, "could not sign in")])
+def test_a_sign_in_that_fails_says_so(cloud, change, words):
+    arm = Arm(Settings.from_options({**cloud.options(), **change}))
+    with pytest.raises(AuthError, match=words) as caught:
+        arm.get(cloud.id("solo"), COMPUTE, "read it")
+    assert "wrong" not in str(caught.value)
+    with pytest.raises(AuthError, match=words):
+        arm.post(f"{cloud.id('solo')}/performMaintenance", COMPUTE, "x")
+    assert cloud.requests("POST") == []
