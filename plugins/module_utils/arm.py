@@ -242,7 +242,8 @@ def _never_sent(error: Exception) -> bool:
     """
     inner = getattr(error, "inner_exception", None)
     first = inner.args[0] if inner is not None and inner.args else None
-    return isinstance(getattr(first, "reason", inner), (NewConnectionError, ConnectTimeoutError, ProxyError))
+    causes = (inner, first, getattr(first, "reason", None))
+    return any(isinstance(cause, (NewConnectionError, ConnectTimeoutError, ProxyError)) for cause in causes)
 
 
 def _sign_in_error(error: Exception) -> AuthError:

@@ -57,7 +57,9 @@ class Settings:
         """Settings from module or plugin options; raises OptionsError when they cannot work."""
         chosen = {name: options[name] for name in ENVIRONMENT if options.get(name) not in (None, "")}
         if chosen.get("auth_source") == "credential_file" or chosen.get("profile"):
-            chosen = {**_read_profile(chosen.get("profile") or "default"), **chosen}
+            # A default is no choice: it must not hide what the profile says.
+            given = {name: value for name, value in chosen.items() if value != cls.__dataclass_fields__[name].default}
+            chosen = {**chosen, **_read_profile(chosen.get("profile") or "default"), **given}
         settings = cls(**chosen)
         settings.validate()
         return settings
@@ -98,7 +100,10 @@ def _read_profile(profile: str) -> dict[str, str]:
     """A profile of azure.azcollection's ``~/.azure/credentials`` file."""
     path = Path(os.environ.get("AZURE_CONFIG_DIR", "~/.azure")).expanduser() / "credentials"
     parser = configparser.ConfigParser(interpolation=None)
-    parser.read(path)
+    try:
+        parser.read(path, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise OptionsError(f"credential file {path} cannot be read: {' '.join(str(error).split())}") from error
     if not parser.has_section(profile):
         raise OptionsError(f"credential file {path} has no profile [{profile}]")
     return {key: parser.get(profile, key) for key in _FILE_KEYS if parser.has_option(profile, key)}
@@ -132,7 +137,7 @@ def _cloud_from_metadata(settings: Settings, fetch: t.Callable[[str], t.Any]) ->
         if not (settings.authority_host and error.status):
             raise
         answer = {}
-    entries = answer if isinstance(answer, list) else [answer]
+    entries = answer if isinstance(answer, list) else [answer or {}]
     entry = next((e for e in entries if str(e.get("resourceManager", "")).rstrip("/") == base), entries[0] if entries else {})
     login = entry.get("authentication") or {}
     authority = settings.authority_host or login.get("loginEndpoint")

@@ -52,7 +52,7 @@ def subscriptions_of(arm: Arm, wanted: t.Sequence[str] | None) -> list[str]:
     Raises AzureError when there is none.
     """
     if wanted or arm.settings.subscription_id:
-        return list(dict.fromkeys(wanted or [arm.settings.subscription_id]))
+        return list({one.lower(): one for one in wanted or [arm.settings.subscription_id]}.values())
     seen = [s["subscriptionId"] for s in arm.list("/subscriptions", RESOURCES, "list subscriptions")
             if str(s.get("state", "Enabled")).lower() in ("enabled", "warned", "pastdue")]
     if not seen:

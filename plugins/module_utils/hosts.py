@@ -20,8 +20,15 @@ GROUP_FAMILIES = ("maintenance_state", "maintenance_due", "maintenance_window", 
 def host_names(records: t.Sequence[Record]) -> list[str]:
     """A name for each record: the VM's where it is unique, else with the resource group, else with the subscription too."""
     choices = [(r["name"], f"{r['name']}.{r['resource_group']}", f"{r['name']}.{r['resource_group']}.{r['subscription_id']}") for r in records]
-    counts = [_counts(column) for column in zip(*choices)]
-    return [next(name for level, name in enumerate(names) if counts[level][name.lower()] == 1 or level == 2) for names in choices]
+    levels = [0] * len(choices)
+    while True:
+        names = [choice[level] for choice, level in zip(choices, levels)]
+        counts = _counts(names)
+        shared = [at for at, name in enumerate(names) if counts[name.lower()] > 1 and levels[at] < 2]
+        if not shared:
+            return names
+        for at in shared:  # also a VM called a.b beside the VM a of the group b
+            levels[at] += 1
 
 
 def _counts(names: t.Iterable[str]) -> dict[str, int]:

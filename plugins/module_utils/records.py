@@ -18,7 +18,8 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm impo
 Json = t.Mapping[str, t.Any]
 _SIZE = re.compile(r"^(?:standard|basic)_([a-z]+?)(s?)(\d+)(?:-\d+)?([a-z]*)(?:_(?!v\d)[a-z]+\d+)?(?:_v(\d+))?$")
 # Families whose sizes, from this version on, have a temporary disk only with a "d" among their letters.
-_DISK_BY_LETTER = {"d": 4, "e": 4, "b": 2, "m": 2, "dc": 3, "ec": 5, "f": 6}
+# (M of version 2 exists in both kinds; AMD's D and E followed one version later.)
+_DISK_BY_LETTER = {"d": 4, "e": 4, "b": 2, "m": 3, "dc": 3, "ec": 5, "f": 6}
 
 
 def has_view(view: t.Any) -> bool:
@@ -74,6 +75,8 @@ def has_temp_disk(size: str | None) -> bool:
     family, _premium, _count, letters, version = match.groups()
     needs_letter_from = _DISK_BY_LETTER.get(family)
     if needs_letter_from is None or int(version or 1) < needs_letter_from:
+        return True
+    if family in ("d", "e") and "a" in letters and version == "4":
         return True
     return "d" in letters
 

@@ -201,6 +201,7 @@ counts:
   sample: {succeeded: 2}
 """
 
+import contextlib
 import time
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.availability import Availability
@@ -242,9 +243,14 @@ def order_of(params, check):
             raise OptionsError(f"{name} {params[name]} must be at least 1 second")
     try:
         availability = Availability.parse(params["max_unavailable"], params["min_available"])
-        since = parse_time(params["since"])
     except ValueError as error:
         raise OptionsError(str(error)) from error
+    try:
+        since = parse_time(params["since"])
+    except ValueError as error:
+        raise OptionsError(f"since {params['since']!r} is not a time; write it as 2026-03-02T08:15:00Z") from error
+    if since is None and params["operation"] != "perform_maintenance":
+        raise OptionsError(f"since is empty: {params['operation']} needs the time of the mail that asks for it")
     policy = Policy(params["operation"], frozenset(params["accept"]), frozenset(params["refuse"]), availability)
     return Order(params["vms"], policy, since, params["start"], params["wait"], check)
 
@@ -257,7 +263,8 @@ def redeploy(module, connect):
     order = order_of(params, module.check_mode)
     if not module.check_mode:
         journal.prepare()
-    result = Redeploy(connect(), journal, time, patience, order).run()
+    with contextlib.closing(journal):
+        result = Redeploy(connect(), journal, time, patience, order).run()
     if module._diff:
         result["diff"] = {when: "".join(f"{vm['name']}: {vm[f'state_{when}']}\n" for vm in result["vms"].values()) for when in ("before", "after")}
     return result

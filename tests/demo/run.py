@@ -60,6 +60,8 @@ def main() -> int:
         return 2
     os.chdir(ROOT)
     processes.adopt_orphans()
+    # A shell that starts a background job has it ignore Ctrl-C; then a kill -INT would do nothing.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     try:

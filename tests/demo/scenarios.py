@@ -94,6 +94,7 @@ def abort(stage: Stage, name: str) -> bool:
     with _traffic(stage) as load:
         text = _roll(stage, rollout, "Rolling redeploy: it must stop after the wave with the fault", expected=None)
         stopped = _stopped(stage, rollout, vm.key, text)
+        screen.headline("What the fault stopped, and what it left")
         screen.promises(stopped)
         screen.headline("The fault is gone: run again, and the rest is done")
         stage.cloud.ask(f"vms/{vm.name}", {"operations": vm.initial["operations"]})

@@ -134,9 +134,9 @@ class Project:
         """Run one module ad hoc on localhost; exit status and result."""
         run = self.run("ansible", "localhost", "-m", f"{NAMESPACE}.{name}", "-a", json.dumps(options), *arguments,
                        env={"ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal", **(env or {})})
-        start = run.out.find("{")
-        assert start >= 0, f"{run.out}\n{run.err}"
-        return run.rc, json.JSONDecoder().raw_decode(run.out[start:])[0]
+        _head, arrow, result = run.out.rpartition("localhost | ")[2].partition(" => ")
+        assert arrow, f"{run.out}\n{run.err}"
+        return run.rc, json.JSONDecoder().raw_decode(result)[0]
 
 
 def plain(data: Any) -> Any:

@@ -58,12 +58,12 @@ class CallbackModule(Default):
         self._flush()
 
     def v2_runner_on_ok(self, result):
+        self._handle_warnings(result.result)
         if result.task.action in C._ACTION_DEBUG:
             self._flush()
             said = result.result.get("msg")
             self._display.display("\n".join(said) if isinstance(said, list) else str(said))
         elif result.result.get("changed") and result.task.delegate_to != "localhost":
-            self._handle_warnings_and_exception(result)
             self._changed.append(result.host.get_name())
 
     def v2_runner_item_on_ok(self, result):
@@ -77,8 +77,8 @@ class CallbackModule(Default):
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         self._flush()
-        self._handle_warnings_and_exception(result)
-        said = result.result.get("msg") or self._dump_results(result.result)
+        self._handle_warnings(result.result)
+        said = "\n    ".join(filter(None, (result.result.get(key) for key in ("msg", "module_stderr"))))
         self._display.display(f"FAILED {result.host.get_name()}: {self._task}\n    {said}", color=C.COLOR_ERROR)
 
     def v2_runner_item_on_failed(self, result):

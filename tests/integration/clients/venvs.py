@@ -62,10 +62,13 @@ class Client:
             where = self.folder.relative_to(ROOT)
             raise Broken(f"{where} cannot be made, {tool} failed: {' '.join(errors)} (log: {self._log.relative_to(ROOT)})")
 
-    def version(self, distribution: str) -> str:
-        """The version that is installed of a distribution."""
+    def version(self, name: str) -> str:
+        """The version that is installed of a distribution or, if the name has a dot, of a collection."""
+        if "." in name:
+            manifest = self.site_packages.joinpath("ansible_collections", *name.split("."), "MANIFEST.json")
+            return json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]["version"]
         script = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))"
-        done = subprocess.run([str(self.bin / "python"), "-c", script, distribution], check=True, text=True, capture_output=True, timeout=60)
+        done = subprocess.run([str(self.bin / "python"), "-c", script, name], check=True, text=True, capture_output=True, timeout=60)
         return done.stdout.strip()
 
     def run(self, command: str, *arguments: str, home: Path, env: dict[str, str]) -> Run:

@@ -1,0 +1,55 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller dies in the middle of a wave; the next run restores every guest and starts nothing twice."""
+
+from __future__ import annotations
+
+from integration.cli import Project
+from integration.cloud import Cloud
+
+VM = ["web-2"]
+
+
+def test_killed_again_and_again(cloud: Cloud, project: Project) -> None:
+    """One VM, four runs: killed while it drains, while Azure moves it, and while it is restored; the last one finishes."""
+    cloud.reset(VM)
+    cloud.patch("web-2", operations={"performMaintenance": {"after_seconds": 12}})
+
+    draining = project.start_playbook("rolling_redeploy")
+    draining.wait_until(lambda: cloud.backends()["web-2"] in ("DRAIN", "MAINT"), "it drained")
+    draining.kill()
+    assert not cloud.writes() and project.marks() == VM and cloud.marked(VM) == VM
+
+    moving = project.start_playbook("rolling_redeploy")
+    moving.wait_until(lambda: any(write["status"] == 202 for write in cloud.writes()), "Azure began")
+    moving.kill()
+    assert "web-2 was left drained by an earlier run and is back in service" in moving.out
+    assert project.marks() == VM
+
+    restoring = project.start_playbook("rolling_redeploy")
+    restoring.wait_until(lambda: "Start them again" in restoring.out, "it was being restored", 180)
+    restoring.kill()
+    assert cloud.posts() == {"web-2": 1} and project.marks() == VM
+
+    last = project.playbook("rolling_redeploy")
+    assert last.rc == 0, last.out
+    assert "web-2 was left drained by an earlier run and is back in service" in last.text
+    cloud.check_ledger(VM)
+    assert project.marks() == []
+    cloud.all_in_service()
+
+
+def test_killed_while_the_start_is_on_the_wire(cloud: Cloud, project: Project) -> None:
+    """The intent is on disk, the answer is not: the next run finds out what became of it and does not post again."""
+    cloud.reset(VM)
+    cloud.faults({"match": {"method": "POST", "path": "performMaintenance"}, "delay": 6})
+    first = project.start_playbook("rolling_redeploy")
+    first.wait_until(lambda: any(request["method"] == "POST" and "performMaintenance" in request["path"] for request in cloud.sim.requests())
+                     or any(fault["seen"] for fault in cloud.sim.world.faults.report()), "the start was sent")
+    first.kill()
+    again = project.playbook("rolling_redeploy")
+    assert again.rc == 0, again.out
+    cloud.check_ledger(VM)
+    assert project.marks() == []
+    cloud.all_in_service()
