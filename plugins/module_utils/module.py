@@ -30,7 +30,8 @@ def auth_spec() -> dict[str, t.Any]:
 def run(spec: dict[str, t.Any], action: t.Callable[[AnsibleModule, t.Callable[[], Arm]], dict[str, t.Any]], **module_arguments: t.Any) -> None:
     """Make the module, run ``action`` and exit with its result (``failed`` in it fails the task).
 
-    ``action`` gets the module and a function that connects, to be called once its other options are checked. It may raise AzureError, OptionsError or ValueError; each becomes one clear message.
+    ``action`` gets the module and a function that connects, to be called once its other options are checked. It may raise
+    AzureError, OptionsError or BadVmId; each becomes one clear message.
     """
     module = AnsibleModule(argument_spec={**spec, **auth_spec()}, **module_arguments)
     missing = missing_packages()

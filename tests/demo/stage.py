@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLEET = ROOT / "tests" / "simulator" / "fleets" / "demo.yml"
 INVENTORY = "tests/demo/inventory"
 # HTTP requests a second: they cost the same two processors that the rollout runs on
-RATE = 60
+RATE = 40
 _ENV = """\
 # The demo by hand: once its simulator runs, `. {env}` lets any command of your shell work on its fleet.
 . {simulator}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -96,7 +97,7 @@ class Project:
     # -- commands -------------------------------------------------------------------------------------------------------
 
     def start(self, *command: str, env: dict[str, str] | None = None) -> "Running":
-        """Start a command of the virtual environment in a process group of its own."""
+        """Start a command of the virtual environment."""
         return Running([str(BIN / command[0]), *command[1:]], self.folder, {**self.environment, **(env or {})})
 
     def run(self, *command: str, env: dict[str, str] | None = None, seconds: float = 240) -> Run:
@@ -152,9 +153,7 @@ class Running:
     def __init__(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
         self._out, self._err = (folder / f"last.{name}" for name in ("out", "err"))
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.process = subprocess.Popen(
-                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
-            )
+            self.process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
 
     @property
     def out(self) -> str:
@@ -172,9 +171,10 @@ class Running:
             time.sleep(0.1)
 
     def kill(self) -> None:
-        """SIGKILL to the whole process group, as when the controller dies."""
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """SIGKILL to it and to all it started, as when the controller dies."""
+        for pid in [self.process.pid, *descendants(self.process.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
     def finish(self, seconds: float = 240) -> Run:
@@ -185,3 +185,11 @@ class Running:
             self.kill()
             raise AssertionError(f"not ended after {seconds:.0f} s\n{self.out[-3000:]}") from None
         return Run(rc, self.out, self._err.read_text(encoding="utf-8", errors="replace"))
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below this one; ansible's workers have sessions of their own, so the process group does not name them."""
+    below: list[int] = []
+    for child in (int(word) for path in Path(f"/proc/{pid}/task").glob("*/children") for word in path.read_text(encoding="ascii").split()):
+        below += [child, *descendants(child)]
+    return below

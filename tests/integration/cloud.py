@@ -28,39 +28,7 @@ ALL = ("web-1", "web-2", "web-3", "web-4", "solo-1", "ne-1")
 """VMs that are startable after a reset."""
 MARK = "/etc/ansible/facts.d/azure_maintenance.fact"
 
-FLEET = yaml.safe_load("""
-clock: now
-tenant: 72f90000-0000-4000-8000-0000000000a1
-credentials:
-  - {client_id: 11111111-1111-4111-8111-111111111111, client_secret: simulated-secret}
-  - {client_id: 22222222-2222-4222-8222-222222222222, client_secret: nobody-secret, role: none}
-subscriptions:
-  - {id: a1000000-0000-4000-8000-000000000001, name: Main}
-  - {id: a1000000-0000-4000-8000-000000000002, name: Other}
-regions:
-  westeurope: {display: West Europe, paired: [northeurope]}
-  northeurope: {display: North Europe, paired: []}
-waves:
-  now: {self_service: {start: -2d, end: +28d}, scheduled: {start: +30d, end: +37d}}
-  later: {self_service: {start: +3d, end: +30d}, scheduled: {start: +32d, end: +39d}}
-availability_sets:
-  - {name: web, resource_group: shop, region: westeurope, update_domains: 3, fault_domains: 2}
-operations: {default: {after_seconds: 2}}
-agent_after_seconds: 1
-defaults: {resource_group: shop, region: westeurope, wave: now}
-vms:
-  - {name: web-1, availability_set: web, update_domain: 0, size: Standard_D2ds_v5, tags: {role: web, tier: "2"}, addresses: {private: NET.11}, guest: {services: [web]}}
-  - {name: web-2, availability_set: web, update_domain: 1, size: Standard_D2ds_v5, tags: {role: web, tier: "2"}, addresses: {private: NET.12}, guest: {services: [web]}}
-  - {name: web-3, availability_set: web, update_domain: 2, size: Standard_D2ds_v5, tags: {role: web, tier: "2"}, addresses: {private: NET.13}, guest: {services: [web]}}
-  - {name: web-4, availability_set: web, update_domain: 0, size: Standard_D2ds_v5, tags: {role: web, tier: "2"}, addresses: {private: NET.14}, guest: {services: [web]}}
-  - {name: solo-1, tags: {role: solo, tier: "1"}, addresses: {private: NET.31, public: NET.131, dynamic: true}, guest: {reach: public}}
-  - {name: ne-1, resource_group: shop-ne, region: northeurope, tags: {role: db, tier: "1"}, addresses: {private: NET.41}, guest: {services: [db]}}
-  - {name: lb-1, wave: null, tags: {role: balancer}, addresses: {private: NET.10}, guest: {balancer: {port: 8080, backends: {web: {servers: {web-1: "NET.11:8080", web-2: "NET.12:8080", web-3: "NET.13:8080", web-4: "NET.14:8080"}}}}}}
-  - {name: old-1, power: deallocated, addresses: {private: NET.51}, guest: null}
-  - {name: late-1, wave: later, ephemeral_os: true, addresses: {private: NET.52}, guest: null}
-  - {name: gave-up-1, code: MaintenanceAborted, allowed: false, message: It was aborted., addresses: {private: NET.53}, guest: null}
-  - {name: done-1, code: MaintenanceCompleted, allowed: true, addresses: {private: NET.54}, guest: null}
-""".replace("NET.", f"{NET}."))
+FLEET = yaml.safe_load(Path(__file__).with_name("fleet.yml").read_text(encoding="utf-8").replace("NET.", f"{NET}."))
 
 
 def fleet(*, guests: bool = True, **changes: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from simulator.guests import Guests
 def environment(cloud: clouds.Cloud, home: Path) -> dict[str, str]:
     """What commands see: nothing of the caller's Ansible or Azure settings, everything of the simulator's."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AZURE_", "ANSIBLE_", "ARM_", "MSI_", "IDENTITY_"))}
-    return {**kept, **cloud.environment, "PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(home), "LC_ALL": "C.UTF-8", "NO_COLOR": "1", **({"ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.profile_tasks"} if os.environ.get("PROF") else {})}
+    return {**kept, **cloud.environment, "PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(home), "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
 
 
 @pytest.fixture(scope="module")

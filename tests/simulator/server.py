@@ -94,8 +94,9 @@ class Simulator:
             for vm in self.world.fleet.vms.values():
                 self._link.halt(vm)
             self._link.start(world.fleet.vms.values(), world.engine.is_up)
-        old, self.world = self.world, world
+        old = self.world
         with old.lock:
+            self.world = world
             old.engine.changed.notify_all()
         with world.lock:
             self.save(force=True)
@@ -128,6 +129,8 @@ class Simulator:
                     return
                 wait = world.engine.next_change()
                 world.engine.changed.wait(timeout=1.0 if wait is None else min(max(wait, 0.01), 1.0))
+                if world is not self.world:
+                    continue
                 if any(operation.phase in ("waiting", "moving") for operation in world.engine.running.values()):
                     world.engine.settle()
                 self.save()

@@ -86,6 +86,8 @@ class View:
             {"name": name, "statuses": [_status("ProvisioningState/succeeded", "Provisioning succeeded", vm.created)]}
             for name in (f"{vm.name}-os", *(f"{vm.name}-data-{n}" for n in range(vm.data_disks)))
         ]
+        # managed storage: there, but without addresses
+        body["bootDiagnostics"] = {}
         if vm.state.extensions and hosted:
             body["extensions"] = [self._extension(item, vm) for item in vm.state.extensions]
         block = maintenance.block(self.fleet, vm, now)

@@ -143,7 +143,7 @@ class Cloud:
 
     # -- run the product --------------------------------------------------------------------------------------------
 
-    def make(self, *names: str, journal: Journal | None = None, credential: int = 0, timeout: float = 300, settle: float = 30,
+    def make(self, *names: str, journal: Journal | None = None, credential: int = 0, timeout: float = 100, settle: float = 30,
              wait: bool = True, check: bool = False, start: bool = True, since: str | None = None, **policy: t.Any) -> tuple[Redeploy, Journal]:
         """A redeploy that has not been run, and its journal."""
         if journal is None:

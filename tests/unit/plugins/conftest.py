@@ -41,6 +41,7 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[t.Callable[[s
 def _ready(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(cloud.simulator.ca))
     cloud.begin(tmp_path / "journal")
+    monkeypatch.setattr(os, "fsync", lambda handle: None)  # a crash of the machine is not under test, and disks are slow
     # azure-core sleeps between the tries of a GET; here that moves the simulated clock.
     monkeypatch.setattr(RequestsTransport, "sleep", lambda self, seconds: cloud.clock.sleep(seconds))
     return cloud

@@ -20,7 +20,9 @@ PROPERTY_KEYS = {
 }
 STORAGE_KEYS = {"imageReference", "osDisk", "dataDisks", "diskControllerType"}
 OS_DISK_KEYS = {"osType", "name", "createOption", "caching", "managedDisk", "deleteOption", "diskSizeGB"}
-VIEW_KEYS = {"computerName", "osName", "osVersion", "vmAgent", "disks", "hyperVGeneration", "statuses"}
+VIEW_KEYS = {
+    *("computerName", "osName", "osVersion", "vmAgent", "disks", "bootDiagnostics", "hyperVGeneration", "statuses"),
+}
 BLOCK_KEYS = {
     *("isCustomerInitiatedMaintenanceAllowed", "preMaintenanceWindowStartTime", "preMaintenanceWindowEndTime"),
     *("maintenanceWindowStartTime", "maintenanceWindowEndTime", "lastOperationResultCode"),
@@ -98,7 +100,7 @@ def test_null_message_on_demand(run, small):
 
 def test_deallocated(arm):
     view = arm.view("idle")
-    assert set(view) == {"disks", "hyperVGeneration", "statuses"}
+    assert set(view) == {"disks", "bootDiagnostics", "hyperVGeneration", "statuses"}
     assert view["statuses"][1] == {"code": "PowerState/deallocated", "level": "Info", "displayStatus": "VM deallocated"}
 
 

@@ -107,12 +107,13 @@ def test_the_default_port_is_the_same_host(bare):
     ({"status": 404}, NotFound, "HTTP 404 ResourceNotFound: "), ({"status": 403}, AuthError, "HTTP 403 AuthorizationFailed"),
     ({"status": 401}, AuthError, "HTTP 401"), ({"status": 409}, AzureError, "HTTP 409"), ({"body": []}, AzureError, "not a JSON object"),
     ({"body": ""}, AzureError, "not a JSON object"), ({"body": "  "}, AzureError, "could not read it"), ({"body": "{"}, AzureError, "not JSON"),
-    ({"status": 202, "body": "<html>"}, AzureError, "could not read it"), ({"status": 400, "body": "plain text"}, AzureError, "HTTP 400 : plain text|HTTP 400: plain text")])
+    ({"status": 202, "body": "<html>"}, AzureError, "could not read it"),
+    ({"status": 400, "body": "plain text"}, AzureError, "HTTP 400: plain text")])
 def test_what_can_come_instead_of_a_resource(cloud, fault, kind, words):
     cloud.fault("virtualMachines/solo", count=0, **fault)
     with pytest.raises(AzureError, match=words) as caught:
         cloud.arm().get(cloud.id("solo"), COMPUTE, "read it")
-    assert type(caught.value) is kind
+    assert caught.value.__class__ is kind
     result = caught.value.to_result()
     assert result["doing"] == "read it" and result["status"] == (fault.get("status") if "status" in fault and fault["status"] != 202 else None)
 
@@ -243,12 +244,12 @@ def test_code_and_message_of_an_error(body, expected):
 
 # -- signing in -----------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("change, words", [({"secret": "wrong"}, "could not sign in"), ({"client_id": "44444444-4444-4444-8444-444444444444"}, "could not sign in")])
-def test_a_sign_in_that_fails_says_so(cloud, change, words):
+@pytest.mark.parametrize("change", [{"secret": "wrong"}, {"client_id": "44444444-4444-4444-8444-444444444444"}])
+def test_a_sign_in_that_fails_says_so(cloud, change):
     arm = Arm(Settings.from_options({**cloud.options(), **change}))
-    with pytest.raises(AuthError, match=words) as caught:
+    with pytest.raises(AuthError, match="could not sign in") as caught:
         arm.get(cloud.id("solo"), COMPUTE, "read it")
     assert "wrong" not in str(caught.value)
-    with pytest.raises(AuthError, match=words):
+    with pytest.raises(AuthError, match="could not sign in"):
         arm.post(f"{cloud.id('solo')}/performMaintenance", COMPUTE, "x")
     assert cloud.requests("POST") == []

@@ -51,7 +51,8 @@ def test_what_may_be_left_out(options):
 
 
 @pytest.mark.parametrize("options, words", [
-    ({"auth_source": "magic"}, "auth_source 'magic' is unknown; use one of auto, cli"), ({"cloud_environment": "Azure"}, "cloud_environment 'Azure' is unknown"),
+    ({"auth_source": "magic"}, "auth_source 'magic' is unknown; use one of auto, cli"),
+    ({"cloud_environment": "Azure"}, "cloud_environment 'Azure' is unknown"),
     ({"cloud_environment": "http://arm.example"}, "an https:// URL")])
 def test_what_cannot_work(options, words):
     with pytest.raises(OptionsError, match=words):
@@ -113,11 +114,13 @@ def never(url):
     ("AzureUSGovernment", "https://management.usgovcloudapi.net", "https://login.microsoftonline.us")])
 def test_known_clouds_need_no_request(name, manager, authority):
     cloud = resolve_cloud(settings(cloud_environment=name), never)
-    assert (cloud.resource_manager, cloud.authority) == (manager, authority) and cloud.scope.endswith("/.default") and cloud.scope.startswith("https://management")
+    assert (cloud.resource_manager, cloud.authority) == (manager, authority)
+    assert cloud.scope.endswith("/.default") and cloud.scope.startswith("https://management")
     assert resolve_cloud(settings(cloud_environment=name, authority_host="login.mine/"), never).authority == "https://login.mine"
 
 
-METADATA = {"resourceManager": "https://arm.example/", "authentication": {"loginEndpoint": "https://login.example/", "audiences": ["https://audience.example/"]}}
+METADATA = {"resourceManager": "https://arm.example/", "authentication": {
+    "loginEndpoint": "https://login.example/", "audiences": ["https://audience.example/"]}}
 
 
 @pytest.mark.parametrize("answer", [METADATA, [METADATA], [{"resourceManager": "https://other.example"}, METADATA]])
@@ -162,7 +165,7 @@ def test_a_bare_resource_manager():
     ({**PRINCIPAL, "auth_source": "cli"}, identity.AzureCliCredential), ({**PRINCIPAL, "auth_source": "msi"}, identity.ManagedIdentityCredential),
     ({}, identity.DefaultAzureCredential), ({"client_id": "c"}, identity.DefaultAzureCredential)])
 def test_the_credential_that_is_made(options, kind):
-    assert type(make_credential(settings(**options), CLOUD)) is kind
+    assert isinstance(make_credential(settings(**options), CLOUD), kind)
 
 
 def test_a_certificate(tmp_path, monkeypatch):

@@ -161,11 +161,13 @@ def test_a_vm_deleted_before_its_view_is_read(cloud):
     assert names(fleet) == [name for name in NAMES if name != "duo"] and [gone.rsplit("/", 1)[-1] for gone in fleet.gone] == ["duo"]
 
 
-@pytest.mark.parametrize("path, doing", [
-    (MODELS, "list virtual machines of subscription"), ("statusOnly", "list the status of virtual machines of subscription"),
-    ("availabilitySets", "list availability sets"), ("networkInterfaces", "list network interfaces"),
-    ("publicIPAddresses", "list public IP addresses"), ("locations", "list locations")])
-@pytest.mark.parametrize("fault", [{"status": 403}, {"body": "<html>"}, {"status": 500}, {"truncate": True}, {"body": {"value": None}}])
+@pytest.mark.parametrize("path, doing, fault", [
+    *[(path, doing, {"status": 403}) for path, doing in (
+        (MODELS, "list virtual machines of subscription"), ("statusOnly", "list the status of virtual machines of subscription"),
+        ("availabilitySets", "list availability sets"), ("networkInterfaces", "list network interfaces"),
+        ("publicIPAddresses", "list public IP addresses"), ("locations", "list locations"))],
+    *[(MODELS, "list virtual machines of subscription", fault) for fault in (
+        {"body": "<html>"}, {"status": 500}, {"truncate": True}, {"body": {"value": None}})]])
 def test_a_list_that_cannot_be_had_is_an_error(cloud, path, doing, fault):
     cloud.fault(f"{OTHER}.*{path}", count=0, **fault)
     with pytest.raises(AzureError, match=doing) as caught:

@@ -43,16 +43,19 @@ def test_sentences(fields, state, words):
 
 
 @pytest.mark.parametrize("one, policy, outcome", [
-    (vm("a"), {}, None), (vm("a", status=COMPLETED), {}, "already_done"), (vm("a", status=status(code="MaintenanceCompleted", allowed=False)), {}, "already_done"),
+    (vm("a"), {}, None), (vm("a", status=COMPLETED), {}, "already_done"),
+    (vm("a", status=status(code="MaintenanceCompleted", allowed=False)), {}, "already_done"),
     (vm("a", status=COMPLETED, hazards=["completed_but_allowed"]), {"accept": ["completed_but_allowed"]}, None),
     (vm("a", status=status(code="MaintenanceCompleted", allowed=False)), {"accept": ["completed_but_allowed"]}, "already_done"),
     (vm("a", hazards=["ephemeral_os_disk"]), {}, "refused"), (vm("a", hazards=["ephemeral_os_disk"]), {"accept": ["not_running"]}, "refused"),
     (vm("a", hazards=["ephemeral_os_disk"]), {"accept": ["ephemeral_os_disk"]}, None), (vm("a", hazards=["spot", "temp_disk"]), {}, None),
     (vm("a", hazards=["spot"]), {"refuse": ["spot"]}, "refused"), (vm("a", hazards=["spot"]), {"refuse": ["temp_disk"]}, None),
     (vm("a", provisioning_state="updating"), {}, "refused"), (vm("a", provisioning_state="failed"), {}, None),
-    (vm("a", status=None), {"operation": "redeploy"}, None), (vm("a", status=COMPLETED, hazards=["completed_but_allowed"]), {"operation": "redeploy"}, None),
+    (vm("a", status=None), {"operation": "redeploy"}, None),
+    (vm("a", status=COMPLETED, hazards=["completed_but_allowed"]), {"operation": "redeploy"}, None),
     (vm("a", hazards=["retry_after_abort"]), {"operation": "reapply"}, None), (vm("a", hazards=["not_running"]), {"operation": "redeploy"}, "refused"),
-    (vm("a", power_state="deallocated"), {"operation": "redeploy"}, "refused"), (vm("a", provisioning_state="migrating"), {"operation": "redeploy"}, "refused")])
+    (vm("a", power_state="deallocated"), {"operation": "redeploy"}, "refused"),
+    (vm("a", provisioning_state="migrating"), {"operation": "redeploy"}, "refused")])
 def test_one_vm(one, policy, outcome):
     found = ask([one], **policy)
     assert (found["a"].outcome if found else None) == outcome

@@ -30,8 +30,9 @@ BLOCK = {
     "lastOperationResultCode": "None"}
 VIEW = {
     "platformUpdateDomain": 0, "platformFaultDomain": 0, "computerName": "web-03", "osName": "ubuntu",
-    "vmAgent": {"vmAgentVersion": "2.2.38", "statuses": [{"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Ready",
-                                                        "message": "Guest Agent is running", "time": "2019-04-12T22:01:03+00:00"}]},
+    "vmAgent": {"vmAgentVersion": "2.2.38", "statuses": [
+        {"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Ready", "message": "Guest Agent is running",
+         "time": "2019-04-12T22:01:03+00:00"}]},
     "disks": [{"name": "test", "statuses": [{"code": "ProvisioningState/succeeded", "time": "2019-04-12T21:59:47.1234567+00:00"}]}],
     "maintenanceRedeployStatus": BLOCK,
     "statuses": [{"code": "ProvisioningState/succeeded", "displayStatus": "Provisioning succeeded", "time": "2019-04-12T22:00:31.7654321+08:00"},
@@ -97,8 +98,8 @@ def test_hazards():
     assert hazards(properties=plain, view={"vmAgent": {"statuses": [{}]}}) == ["agent_not_ready"]
     failed = [{"name": "mon", "statuses": [{"code": "ProvisioningState/failed/1", "level": "Error"}]}, {"name": "ok", "statuses": None}]
     assert hazards(properties=plain, view={"extensions": failed}) == ["failed_extension"]
-    assert hazards(properties=plain, view={"maintenanceRedeployStatus": {**BLOCK, "lastOperationResultCode": "MaintenanceCompleted"}}) == ["completed_but_allowed"]
-    assert hazards(properties=plain, view={"maintenanceRedeployStatus": {**BLOCK, "lastOperationResultCode": "MaintenanceAborted"}}) == ["retry_after_abort"]
+    for code, name in (("MaintenanceCompleted", "completed_but_allowed"), ("MaintenanceAborted", "retry_after_abort")):
+        assert hazards(properties=plain, view={"maintenanceRedeployStatus": {**BLOCK, "lastOperationResultCode": code}}) == [name]
     events = {**plain, "scheduledEventsPolicy": {"userInitiatedRedeploy": {"automaticallyApprove": False}}}
     assert hazards(properties=events) == ["scheduled_events_on"]
     assert hazards(properties={**plain, "scheduledEventsPolicy": {"userInitiatedRedeploy": {"automaticallyApprove": True}}}) == []
@@ -153,8 +154,10 @@ def test_addresses_that_are_not_there():
 
 def test_pairs_count_both_ways():
     locations = json.loads("""[
-      {"name": "brazilsouth", "metadata": {"pairedRegion": [{"name": "southcentralus", "id": "x"}]}}, {"name": "southcentralus", "metadata": {"pairedRegion": []}},
-      {"name": "West Europe", "metadata": {"pairedRegion": [{"name": "northeurope"}]}}, {"name": "northeurope", "metadata": {"pairedRegion": [{"name": "westeurope"}]}},
+      {"name": "brazilsouth", "metadata": {"pairedRegion": [{"name": "southcentralus", "id": "x"}]}},
+      {"name": "southcentralus", "metadata": {"pairedRegion": []}},
+      {"name": "West Europe", "metadata": {"pairedRegion": [{"name": "northeurope"}]}},
+      {"name": "northeurope", "metadata": {"pairedRegion": [{"name": "westeurope"}]}},
       {"name": "polandcentral", "metadata": {}}, {"name": "eastasia"}]""")
     assert pairs_from_locations(locations) == {"brazilsouth": ("southcentralus",), "southcentralus": ("brazilsouth",),
                                                "westeurope": ("northeurope",), "northeurope": ("westeurope",)}

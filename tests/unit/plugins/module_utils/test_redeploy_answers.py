@@ -105,7 +105,7 @@ def test_throttled_waits_looks_again_and_starts_once(cloud, fault, pause):
 
 def test_throttled_again_and_again(cloud):
     cloud.post_fault("solo", status=429, retry_after=30, count=3)
-    assert cloud.outcomes(cloud.redeploy("solo")) == {"solo": "succeeded"}
+    assert cloud.outcomes(cloud.redeploy("solo", timeout=300)) == {"solo": "succeeded"}
     assert starts(cloud) == 4 and cloud.clock.sleeps[:3] == [30, 30, 30]
 
 
@@ -148,7 +148,7 @@ def test_a_member_that_this_call_moves_holds_nobody_back(cloud):
 
 def test_members_that_this_call_moves_count_as_down(cloud):
     """Two may be down: one moves, one fell ill during the wait, so the throttled one is one too many."""
-    cloud.change("web-0a", operations={"default": {"after_seconds": 200}})
+    cloud.change("web-0a", operations={"default": {"after_seconds": 80}})
     cloud.post_fault("web-0b", status=429, retry_after=60)
     cloud.clock.hooks.append(lambda: cloud.change("web-1", power="stopped"))
     result = cloud.redeploy("web-0a", "web-0b", max_unavailable="2")

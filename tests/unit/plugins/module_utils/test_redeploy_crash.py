@@ -71,12 +71,12 @@ def run(cloud, names, fuse=None, **options):
 # one, started by the run that was killed, is still in motion
 OPEN = {"succeeded", "already_done"}
 COURSES = {
-    "completed": ({"after_seconds": 25}, None, {}, OPEN),
-    "waits for its guests": ({"waits_seconds": 60}, None, {}, OPEN),
+    "completed": ({"after_seconds": 8}, None, {}, OPEN),
+    "waits for its guests": ({"waits_seconds": 15}, None, {}, OPEN),
     "moved to a due host": ({"result": "still_due"}, None, {}, {"still_due", "unknown"}),
     "dropped": ({"after_seconds": 0, "block": "vanishes"}, {"drop": "after"}, {}, OPEN),
     "throttled": ({"after_seconds": 0}, {"status": 429, "retry_after": 5}, {}, OPEN | {"unknown"}),
-    "plain redeploy": ({"after_seconds": 25}, None, {"operation": "redeploy", "since": SINCE}, OPEN | {"unknown"}),
+    "plain redeploy": ({"after_seconds": 8}, None, {"operation": "redeploy", "since": SINCE}, OPEN | {"unknown"}),
 }
 
 
@@ -88,7 +88,7 @@ def begin(cloud, directory, course, fault):
             cloud.post_fault(name, **fault)
 
 
-@pytest.mark.parametrize("case", COURSES)
+@pytest.mark.parametrize("case", COURSES)  # every point of the first, every other of its variants
 def test_killed_at_every_point(cloud, tmp_path, case):
     course, fault, options, allowed = COURSES[case]
     names = ["web-0a", "web-0b"]
@@ -96,7 +96,7 @@ def test_killed_at_every_point(cloud, tmp_path, case):
     begin(cloud, tmp_path / "whole", course, fault)
     run(cloud, names, whole, **options)
     assert whole.points >= 10, "intent, before and after the start, URL and outcome of each"
-    for at in range(1, whole.points + 1):
+    for at in range(1, whole.points + 1, 1 if case == "completed" else 2):
         begin(cloud, tmp_path / str(at), course, fault)
         assert run(cloud, names, Fuse(at), **options) is None
         result = run(cloud, names, **options)
@@ -139,7 +139,7 @@ def intent_only(cloud, name="solo", age=0):
 def test_an_intent_without_a_trace_is_started_after_its_time(cloud):
     intent_only(cloud)
     cloud.clock.sleeps.clear()
-    result = run(cloud, ["solo"], settle=120)
+    result = run(cloud, ["solo"], settle=120, timeout=300)
     assert cloud.outcomes(result) == {"solo": "succeeded"} and cloud.executed() == ["solo"]
     assert sum(cloud.clock.sleeps) >= 118, "it was waited until no trace could come any more"
     file, = cloud.journal.glob("solo-*.json")

@@ -195,7 +195,7 @@ def test_every_spelling_of_one_vm_gets_its_outcome(cloud):
 
 def test_the_other_domain_waits_until_the_first_is_back(cloud):
     """A domain that an earlier call has set moving is not healthy; that is seen by reading it, not by remembering."""
-    cloud.change("web-0a", operations={"default": {"waits_seconds": 100}})
+    cloud.change("web-0a", operations={"default": {"waits_seconds": 30}})
     cloud.redeploy("web-0a", wait=False)
     both = cloud.redeploy("web-0a", "web-1")
     assert cloud.outcomes(both) == {"web-0a": "succeeded", "web-1": "refused"}

@@ -32,7 +32,8 @@ def names(result):
 @pytest.mark.parametrize("params, expected", [
     ({}, ["calm", "disk", "duo", "far", "solo", "web-0a", "web-0b", "web-1"]), ({"subscriptions": [OTHER]}, ["far"]),
     ({"subscription_id": OTHER}, ["far"]), ({"subscription_id": OTHER, "subscriptions": [SUBSCRIPTION], "query": "zone"}, []),
-    ({"resource_groups": ["SHOP-ne"]}, ["far"]), ({"only_affected": True, "subscriptions": [SUBSCRIPTION]}, ["disk", "duo", "solo", "web-0a", "web-0b", "web-1"]),
+    ({"resource_groups": ["SHOP-ne"]}, ["far"]),
+    ({"only_affected": True, "subscriptions": [SUBSCRIPTION]}, ["disk", "duo", "solo", "web-0a", "web-0b", "web-1"]),
     ({"query": "update_domain == `0`"}, ["web-0a", "web-0b"]), ({"query": "hazards[?blocking]"}, ["disk"]), ({"resource_groups": ["nowhere"]}, [])])
 def test_what_is_returned(execute, params, expected):
     code, result = execute(**params)
