@@ -43,9 +43,15 @@ class Journal:
 
     def lock(self, vm: VmId) -> bool:
         """Take this VM for this process until :meth:`close`; False when another process has it."""
-        if vm.key in self._locks:
+        return self._take(vm.key, self._path(vm).with_suffix(".lock"))
+
+    def lock_set(self, set_id: str) -> bool:
+        """The same for a whole set: two processes must not each find it healthy and take a domain of it."""
+        return self._take(set_id.lower(), self._dir / f"set-{hashlib.sha256(set_id.lower().encode()).hexdigest()[:12]}.lock")
+
+    def _take(self, key: str, path: Path) -> bool:
+        if key in self._locks:
             return True
-        path = self._path(vm).with_suffix(".lock")
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -55,7 +61,7 @@ class Journal:
         except BlockingIOError:
             os.close(handle)
             return False
-        self._locks[vm.key] = handle
+        self._locks[key] = handle
         return True
 
     def close(self) -> None:

@@ -66,11 +66,10 @@ class Redeploy:
         for key, vm in self._live.vms([VmId.parse(text) for text in self._ids.values()], addresses=True).items():
             if vm is None:
                 self._settle(key, "refused", "there is no such VM; correct the id, or read the fleet again")
-            elif self._order.check or self._journal.lock(vm.id):
-                self._before[key] = vm
-            else:
-                self._before[key] = vm
-                self._settle(key, "refused", "another process of this controller is working on it; wait for it to end")
+                continue
+            self._before[key] = vm
+            if not (self._order.check or self._journal.lock(vm.id) and (vm.set_id is None or self._journal.lock_set(vm.set_id))):
+                self._settle(key, "refused", "another process of this controller is working on it or its set; wait for it to end")
         candidates = [vm for key, vm in self._before.items() if key not in self._results and not self._known_from_before(vm)]
         cleared = self._guard(self._fresh(candidates) if self._history.waited else candidates)
         if self._order.check or not self._order.start:

@@ -37,5 +37,7 @@ def next_wave(ledger: Ledger, waves: Sequence[Collection[str]], number: int) -> 
     begun = {vm_id for wave in waves[:number] for vm_id in wave}
     broken = [entry["name"] for entry in ledger if entry["id"].lower() not in begun]
     waiting = sum(len(wave) for wave in waves[number:])
-    proof = f"{', '.join(broken)} was started" if broken else f"{waiting} VMs of {len(waves) - number} waves not started"
+    proof = (
+        f"{', '.join(broken)} was started" if broken else f"{waiting} VMs of {len(waves) - number} waves not started"
+    )
     return Promise("no wave after it was started", not broken, proof)

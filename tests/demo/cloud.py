@@ -78,7 +78,9 @@ class Cloud:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"https://127.0.0.1:{port}/_sim/{path}", data)
         trust = ssl.create_default_context(cafile=str(self._state / "ca.pem"))
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust))
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust)
+        )
         try:
             with opener.open(request, timeout=30) as answer:
                 return json.load(answer)
@@ -100,8 +102,9 @@ class Cloud:
     def startable(self) -> list[str]:
         """Ids, in lower case, of the VMs whose maintenance may be started and is still to be done."""
         now = datetime.now(UTC)
-        return [vm.key for vm in self._vms.values()
-                if maintenance.allowed(self.fleet, vm, now) and vm.state.code == "None"]
+        return [
+            vm.key for vm in self._vms.values() if maintenance.allowed(self.fleet, vm, now) and vm.state.code == "None"
+        ]
 
     def addresses(self) -> dict[str, str]:
         """Where each guest is reached now."""

@@ -25,7 +25,9 @@ def look(addresses: Mapping[str, str], how: Mapping[str, Any]) -> dict[str, dict
         return dict(zip(addresses, pool.map(lambda address: _look_at(address, how), addresses.values()), strict=True))
 
 
-def look_when_well(addresses: Mapping[str, str], how: Mapping[str, Any], seconds: float = 15.0) -> dict[str, dict[str, Any]]:
+def look_when_well(
+    addresses: Mapping[str, str], how: Mapping[str, Any], seconds: float = 15.0
+) -> dict[str, dict[str, Any]]:
     """The same once every guest answers and every HAProxy server is up, or as it is after so many seconds."""
     deadline = time.monotonic() + seconds
     seen = look(addresses, how)
@@ -40,7 +42,16 @@ def _is_well(one: Mapping[str, Any]) -> bool:
 
 
 def _look_at(address: str, how: Mapping[str, Any]) -> dict[str, Any]:
-    command = ["ssh", "-F", "none", "-i", how["private_key"], "-p", str(how["port"]), *shlex.split(how["ssh_common_args"])]
+    command = [
+        "ssh",
+        "-F",
+        "none",
+        "-i",
+        how["private_key"],
+        "-p",
+        str(how["port"]),
+        *shlex.split(how["ssh_common_args"]),
+    ]
     command += ["-o", "BatchMode=yes", f"{how['user']}@{address}", how["python"], "-"]
     try:
         with _SCRIPT.open("rb") as script:

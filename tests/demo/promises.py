@@ -101,16 +101,25 @@ def waves_kept(ledger: Ledger, waves: Sequence[Collection[str]]) -> Promise:
     """The ledger's writes are those of the waves (lower-case ids), one wave over before the next begins."""
     wave_of = {vm_id: number for number, wave in enumerate(waves, 1) for vm_id in wave}
     written = {entry["id"].lower() for entry in ledger}
-    broken = [f"{name_of(vm_id)} is in wave {number} and was not started" for vm_id, number in wave_of.items()
-              if vm_id not in written]
+    broken = [
+        f"{name_of(vm_id)} is in wave {number} and was not started"
+        for vm_id, number in wave_of.items()
+        if vm_id not in written
+    ]
     broken += [f"{name_of(vm_id)} is in no wave" for vm_id in sorted(written - set(wave_of))]
     over: dict[int, spans.Span] = {}
     for span in sorted((spans.span(entry, "id") for entry in ledger), key=lambda span: span.start):
         number = wave_of.get(span.part.lower(), 0)
-        broken += [f"{span.name} of wave {number} was started before {last.name} of wave {earlier} was over"
-                   for earlier, last in over.items() if number and earlier < number and span.start < last.end]
-        broken += [f"{span.name} of wave {number} was started after wave {later} had begun"
-                   for later in over if number and later > number]
+        broken += [
+            f"{span.name} of wave {number} was started before {last.name} of wave {earlier} was over"
+            for earlier, last in over.items()
+            if number and earlier < number and span.start < last.end
+        ]
+        broken += [
+            f"{span.name} of wave {number} was started after wave {later} had begun"
+            for later in over
+            if number and later > number
+        ]
         over[number] = max(span, over.get(number, span), key=lambda span: span.end)
     sizes = ", ".join(str(len(wave)) for wave in waves)
     return _judge("the waves were those of the plan", broken, f"{len(waves)} waves of {sizes} VMs, one after another")
@@ -123,8 +132,10 @@ def load_served(load: Mapping[str, Any], least: int) -> Promise:
         broken.append(f"only {load['requests']} requests, {least} are needed to mean anything")
     if load["idle_close_retries"]:
         broken.append(f"{load['idle_close_retries']} had to be sent twice")
-    proof = (f"{load['requests']} requests, {load['failed']} failed, 0 sent twice; served by {len(load['per_server'])} "
-             f"VMs, longest gap {load['longest_gap_seconds'] * 1000:.0f} ms")
+    proof = (
+        f"{load['requests']} requests, {load['failed']} failed, 0 sent twice; served by {len(load['per_server'])} "
+        f"VMs, longest gap {load['longest_gap_seconds'] * 1000:.0f} ms"
+    )
     return _judge("no HTTP request was dropped", broken, proof)
 
 
@@ -145,12 +156,17 @@ def restored(before: Looks, after: Looks, journal_marks: Sequence[str]) -> Promi
     broken = [f"{name} cannot be looked at: {look['error']}" for name, look in after.items() if "error" in look]
     broken += [f"the controller still has the mark {mark}" for mark in journal_marks]
     well = {name: look for name, look in after.items() if "error" not in look}
-    servers = {f"{server} on {name}": status for name, look in well.items() for server, status in look["servers"].items()}
+    servers = {
+        f"{server} on {name}": status for name, look in well.items() for server, status in look["servers"].items()
+    }
     for name, look in well.items():
         broken += [f"{name} still has the mark {mark}" for mark in look["marks"]]
         was = before[name].get("services", {})
-        broken += [f"service {service} on {name} {'runs' if runs else 'is stopped'}"
-                   for service, runs in look["services"].items() if runs != was.get(service, runs)]
+        broken += [
+            f"service {service} on {name} {'runs' if runs else 'is stopped'}"
+            for service, runs in look["services"].items()
+            if runs != was.get(service, runs)
+        ]
     broken += [f"{server} is {status}" for server, status in servers.items() if not status.startswith("UP")]
     services = sum(len(look["services"]) for look in well.values())
     proof = f"{len(well)} guests: 0 marks left, {services} services as before, {len(servers)} HAProxy servers up"
@@ -159,7 +175,7 @@ def restored(before: Looks, after: Looks, journal_marks: Sequence[str]) -> Promi
 
 def ledger_unchanged(before: Ledger, after: Ledger) -> Promise:
     """Nothing was written since."""
-    broken = [f"{entry['operation']} on {entry['name']}" for entry in after[len(before):]]
+    broken = [f"{entry['operation']} on {entry['name']}" for entry in after[len(before) :]]
     if len(after) < len(before):
         broken.append(f"{len(before) - len(after)} writes are missing")
     return _judge("nothing was written to Azure", broken, f"{len(before)} writes before, {len(after)} after")

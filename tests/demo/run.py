@@ -27,7 +27,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--again", action="store_true", help="go on from the saved state: changes nothing")
-    which.add_argument("--abort", metavar="VM", help="Azure aborts the maintenance of this VM: what stops, what goes on")
+    which.add_argument("--abort", metavar="VM", help="Azure aborts this VM's maintenance: what stops, what goes on")
     parser.add_argument("--out", type=Path, help="where everything is written (build/demo, build/demo-abort)")
     return parser.parse_args(arguments)
 

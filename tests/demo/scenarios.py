@@ -49,10 +49,14 @@ def demo(stage: Stage) -> bool:
     expected = dict.fromkeys(rollout.startable, "completed")
     kept = _finish(stage, "demo", rollout, expected, load, [])
     screen.headline("Where to look, and what to try next")
-    screen.note("build/demo/plan.json, ledger.json (every write Azure saw), load.json, report.json; logs in build/demo/log")
+    screen.note(
+        "In build/demo: plan.json, ledger.json (every write Azure saw), load.json, report.json, and logs in log"
+    )
     screen.command("make demo-again                  # starts from what this run left, and changes nothing")
     screen.command("python tests/demo/run.py --abort web-03     # Azure aborts one VM: what stops, what is left where")
-    screen.note("By hand, in two terminals; rm -r build/demo/state build/demo/journal to begin with an untouched fleet:")
+    screen.note(
+        "By hand, in two terminals; to begin with an untouched fleet: rm -r build/demo/state build/demo/journal"
+    )
     screen.command("make simulator SIMULATOR_STATE=build/demo/state")
     screen.command(f". build/demo/env.sh && ansible-playbook -i {INVENTORY} {_PLAN}")
     return kept
@@ -106,7 +110,7 @@ def abort(stage: Stage, name: str) -> bool:
 def _begin(stage: Stage) -> Rollout:
     count = len(stage.cloud.fleet.vms)
     guests = len(stage.cloud.addresses())
-    screen.headline(f"A simulated Azure: {count} VMs in two paired regions, {guests} of them real enough to log in over SSH")
+    screen.headline(f"A simulated Azure: {count} VMs in two paired regions, {guests} of them can be logged in to")
     before = stage.power_on()
     rollout = Rollout(before, stage.cloud.all_addresses(), stage.cloud.startable())
     screen.headline("The inventory: hosts by maintenance state, window, availability set, update domain, region")
@@ -151,13 +155,21 @@ def _stopped(stage: Stage, rollout: Rollout, vm_id: str, text: str) -> Sequence[
 
 
 def _finish(
-    stage: Stage, scenario: str, rollout: Rollout, expected: Mapping[str, str], load: Mapping[str, Any],
+    stage: Stage,
+    scenario: str,
+    rollout: Rollout,
+    expected: Mapping[str, str],
+    load: Mapping[str, Any],
     earlier: Sequence[Promise],
 ) -> bool:
     """Table, promises and documents of a rollout; `expected` maps lower-case ids to the ledger's outcome."""
     after, ledger = stage.look(), stage.cloud.ledger()
     rows = table.outcomes(
-        rollout.waves, ledger, rollout.results, (rollout.before, after), (rollout.addresses, stage.cloud.all_addresses())
+        rollout.waves,
+        ledger,
+        rollout.results,
+        (rollout.before, after),
+        (rollout.addresses, stage.cloud.all_addresses()),
     )
     screen.headline("What became of every VM")
     screen.table(table.as_text(rows))
@@ -186,7 +198,9 @@ def _judge(stage: Stage, name: str, document: Mapping[str, Any], kept: Sequence[
     broken = [promise for promise in kept if not promise.kept]
     seconds = round(time.monotonic() - stage.began, 1)
     judged = [promise._asdict() for promise in kept]
-    stage.write(name, {**document, "seconds": seconds, "commands": stage.commands, "promises": judged, "kept": not broken})
+    stage.write(
+        name, {**document, "seconds": seconds, "commands": stage.commands, "promises": judged, "kept": not broken}
+    )
     said = f"BROKEN: {'; '.join(promise.text for promise in broken)}" if broken else f"all {len(kept)} promises kept"
     screen.note(f"{said} ({seconds:.0f} s)")
     return not broken

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The stage of a scenario: its directories and environment, the simulated Azure, commands that are shown and run, the load."""
+"""The stage of a scenario: directories and environment, the simulated Azure, commands shown and run, the load."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class StageError(Exception):
 
 
 class Stage:
-    """`out` is the directory that everything is written to; `state` and `journal` in it are what a rerun goes on from."""
+    """`out` is where everything is written to; `state` and `journal` in it are what a rerun goes on from."""
 
     def __init__(self, out: Path) -> None:
         self.out, self.state, self.journal, self.logs = (out, out / "state", out / "journal", out / "log")
@@ -73,7 +73,9 @@ class Stage:
         own = {f"GUEST_{key.upper()}": str(value) for key, value in self.cloud.guests.items()}
         own |= {"ANSIBLE_CONFIG": str(ROOT / "tests" / "demo" / "ansible.cfg"), "DEMO_JOURNAL": str(self.journal)}
         text = _ENV.format(
-            env=_short(path), simulator=shlex.quote(str(self.cloud.env_file)), bin=shlex.quote(str(Path(sys.executable).parent))
+            env=_short(path),
+            simulator=shlex.quote(str(self.cloud.env_file)),
+            bin=shlex.quote(str(Path(sys.executable).parent)),
         )
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in own.items()]
         path.write_text(text + "".join(lines), encoding="utf-8")
@@ -108,12 +110,21 @@ class Stage:
 
     @contextmanager
     def load(self, name: str) -> Iterator[dict[str, Any]]:
-        """A steady HTTP load through the balancer; at the end its summary is in the document and in what was yielded."""
+        """A steady HTTP load through the balancer; at the end its summary is in `name` and in what was yielded."""
         out = self.out / name
         summary: dict[str, Any] = {}
         out.parent.mkdir(parents=True, exist_ok=True)
         out.unlink(missing_ok=True)
-        words = ["python", "tests/demo/load.py", "--rate", str(RATE / 4), "--url", self._balancer(), "--out", _short(out)]
+        words = [
+            "python",
+            "tests/demo/load.py",
+            "--rate",
+            str(RATE / 4),
+            "--url",
+            self._balancer(),
+            "--out",
+            _short(out),
+        ]
         screen.command(f"{shlex.join(words)} &")
         process = processes.start([sys.executable, *words[1:]], self._env, background=True)
         try:

@@ -12,12 +12,24 @@ from typing import Any
 from demo.promises import Ledger, Looks
 
 Addresses = Mapping[str, tuple[str | None, str | None]]
-HEADING = ("wave", "VM", "failure domain", "out of service (UTC)", "seconds", "outcome", "new boot id", "address changed")
+HEADING = (
+    "wave",
+    "VM",
+    "failure domain",
+    "out of service (UTC)",
+    "seconds",
+    "outcome",
+    "new boot id",
+    "address changed",
+)
 
 
 def outcomes(
-    waves: Sequence[Sequence[Mapping[str, Any]]], ledger: Ledger, results: Mapping[str, str],
-    looks: tuple[Looks, Looks], addresses: tuple[Addresses, Addresses],
+    waves: Sequence[Sequence[Mapping[str, Any]]],
+    ledger: Ledger,
+    results: Mapping[str, str],
+    looks: tuple[Looks, Looks],
+    addresses: tuple[Addresses, Addresses],
 ) -> list[dict[str, Any]]:
     """One row per VM of the waves; `results` maps lower-case ids to outcomes, pairs are (before, after).
 
@@ -29,13 +41,23 @@ def outcomes(
             entries = [e for e in ledger if e["id"].lower() == vm["id"].lower() and e["down"]]
             last = entries[-1] if entries else {"start": None, "end": None}
             boots = [look.get(vm["name"], {}).get("boot_id") for look in looks]
-            rows.append({
-                "wave": number, "id": vm["id"], "name": vm["name"], "region": vm["region"],
-                "set": vm["set"] and vm["set"].rsplit("/", 1)[-1].lower(), "update_domain": vm["update_domain"],
-                "zone": vm["zone"], "down_from": last["start"], "down_to": last["end"], "seconds": _seconds(last),
-                "outcome": results.get(vm["id"].lower(), "not started"), "new_boot_id": boots[0] != boots[1],
-                "address_changed": addresses[0][vm["name"]] != addresses[1][vm["name"]],
-            })
+            rows.append(
+                {
+                    "wave": number,
+                    "id": vm["id"],
+                    "name": vm["name"],
+                    "region": vm["region"],
+                    "set": vm["set"] and vm["set"].rsplit("/", 1)[-1].lower(),
+                    "update_domain": vm["update_domain"],
+                    "zone": vm["zone"],
+                    "down_from": last["start"],
+                    "down_to": last["end"],
+                    "seconds": _seconds(last),
+                    "outcome": results.get(vm["id"].lower(), "not started"),
+                    "new_boot_id": boots[0] != boots[1],
+                    "address_changed": addresses[0][vm["name"]] != addresses[1][vm["name"]],
+                }
+            )
     return rows
 
 
@@ -49,8 +71,14 @@ def as_text(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     """The rows for a screen, under their heading."""
     return [HEADING] + [
         (
-            str(row["wave"]), row["name"], _place(row), _span(row), "-" if row["seconds"] is None else str(row["seconds"]),
-            row["outcome"], _yes(row["new_boot_id"]), _yes(row["address_changed"]),
+            str(row["wave"]),
+            row["name"],
+            _place(row),
+            _span(row),
+            "-" if row["seconds"] is None else str(row["seconds"]),
+            row["outcome"],
+            _yes(row["new_boot_id"]),
+            _yes(row["address_changed"]),
         )
         for row in rows
     ]

@@ -83,10 +83,15 @@ def test_a_second_import_a_held_back_set_and_drain_tasks(cloud: Cloud, project: 
 
 
 def test_walking_past_the_gates_starts_nothing(cloud: Cloud, project: Project) -> None:
-    past = ["Redeploy in bulk from the controller", "Redeploy this wave", "Queue the waves"]
-    for task in past:
-        run = project.playbook("rolling_redeploy", "--start-at-task", task)
-        assert not cloud.writes(), task
-        assert not project.marks(), run.out
-    project.playbook("rolling_redeploy", "--tags", "none_of_them", "--limit", "web-2")
+    for arguments in (["--start-at-task", "Queue the waves"], ["--start-at-task", "Redeploy in bulk from the controller"], ["--tags", "none"]):
+        project.playbook("rolling_redeploy", *arguments)
+        assert not cloud.writes() and not project.marks()
+    # A group of that name makes the last plays reachable without a plan.
+    member = {"rollout": {"hosts": {"web-2": {"rollout_wave": 1, "rollout_run_id": "mine", "redeploy_forecast": {"outcome": "would_start"}}}}}
+    group = ["-i", project.write("group.yml", member).name]
+    past = project.playbook("rolling_redeploy", *group, "--start-at-task", "Redeploy this wave")
+    assert past.rc != 0 and "the gate of this wave was not passed; nothing was started" in past.text, past.out
+    assert not cloud.writes() and not project.marks()
+    whole = project.playbook("rolling_redeploy", *group)
+    assert whole.rc != 0 and "The group rollout already has members" in whole.text
     assert not cloud.writes() and not project.marks()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demo's screen: one line per task that changed something on a machine, naming the hosts; failures in full; text as text."""
+"""The demo's screen: a line per task that changed something on machines, naming them; failures; text as text."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user of azure-mgmt-compute writes: lists, reads and redeploys, then prints what came back. Run in the SDK's environment."""
+"""A user's program for azure-mgmt-compute: lists, reads, redeploys, prints what came back. Run in the SDK's venv."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ GROUP = "alpha"
 
 def connect() -> ComputeManagementClient:
     """A client of the cloud, tenant and subscription in the environment."""
-    url, value = os.environ["AZURE_CLOUD_ENVIRONMENT"], os.environ
+    url = os.environ["AZURE_CLOUD_ENVIRONMENT"]
     credential = ClientSecretCredential(
-        value["AZURE_TENANT_ID"], value["AZURE_CLIENT_ID"], value["AZURE_CLIENT_SECRET"], authority=url, disable_instance_discovery=True
+        os.environ["AZURE_TENANT_ID"], os.environ["AZURE_CLIENT_ID"], os.environ["AZURE_CLIENT_SECRET"],
+        authority=url, disable_instance_discovery=True,
     )
     return ComputeManagementClient(
-        credential, value["AZURE_SUBSCRIPTION_ID"], base_url=url, credential_scopes=[f"{url}/.default"], polling_interval=0.2
+        credential, os.environ["AZURE_SUBSCRIPTION_ID"],
+        base_url=url, credential_scopes=[f"{url}/.default"], polling_interval=0.2,
     )
 
 
@@ -48,7 +50,8 @@ def refusal(vms: Any, name: str) -> dict[str, Any]:
     try:
         vms.begin_perform_maintenance(GROUP, name)
     except HttpResponseError as error:
-        return {"type": type(error).__name__, "status": error.status_code, "code": error.error.code, "message": error.error.message}
+        told = error.error
+        return {"type": type(error).__name__, "status": error.status_code, "code": told.code, "message": told.message}
     raise SystemExit(f"the redeploy of {name} was not refused")
 
 
@@ -62,8 +65,8 @@ def main(name: str, refused: str) -> dict[str, Any]:
     }
     poller = vms.begin_perform_maintenance(GROUP, name)
     poller.wait(60)
-    answer |= {"status": poller.status(), "after": shown(vms.instance_view(GROUP, name)), "refused": refusal(vms, refused)}
-    return answer
+    after = shown(vms.instance_view(GROUP, name))
+    return answer | {"status": poller.status(), "after": after, "refused": refusal(vms, refused)}
 
 
 if __name__ == "__main__":

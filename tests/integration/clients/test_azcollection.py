@@ -35,7 +35,8 @@ def client(install: Callable[..., Client]) -> Client:
     """
     needs = Client("azcollection").site_packages / COLLECTION / "requirements.txt"
     shows = ["azure.azcollection", "ansible", "ansible-core", "azure-mgmt-compute", "azure-core"]
-    return install("azcollection", ["ansible-core"], ["--no-deps", "--ignore-requires-python", "ansible"], ["-r", str(needs)], shows=shows)
+    newest = ["--no-deps", "--ignore-requires-python", "ansible"]
+    return install("azcollection", ["ansible-core"], newest, ["-r", str(needs)], shows=shows)
 
 
 @pytest.fixture
@@ -44,8 +45,11 @@ def ansible(client: Client, simulator: Simulator, tmp_path: Path) -> Callable[..
     simulator.reset()
     (tmp_path / "estate.azure_rm.yml").write_text(json.dumps(SOURCE), encoding="utf-8")
     settings = {
-        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
-        "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_PYTHON_INTERPRETER": str(client.bin / "python"),
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_PYTHON_INTERPRETER": str(client.bin / "python"),
     }
 
     def run(command: str, *arguments: str) -> Run:
@@ -76,8 +80,8 @@ def test_the_inventory_has_the_running_vms(ansible: Callable[..., Run], simulato
 
 
 def test_the_info_module_shows_a_vm(ansible: Callable[..., Run]) -> None:
-    run = ansible("ansible", "localhost", "--connection", "local", "--module-name", "azure.azcollection.azure_rm_virtualmachine_info",
-                  "--args", "resource_group=alpha name=app-1")
+    run = ansible("ansible", "localhost", "--connection", "local", "--args", "resource_group=alpha name=app-1",
+                  "--module-name", "azure.azcollection.azure_rm_virtualmachine_info")
     result: dict[str, Any] = run.json()["plays"][0]["tasks"][0]["hosts"]["localhost"]
     assert not result["changed"]
     [vm] = result["vms"]

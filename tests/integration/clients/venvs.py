@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Virtual environments with one real client each, and commands run there that know of no Azure but the simulated one."""
+"""Virtual environments with a real client each, and commands run there that know of no Azure but the simulated one."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ class Broken(Exception):
 
 
 class Client:
-    """The environment build/clients/NAME of the interpreter that runs the tests; kept from run to run until `make clean`."""
+    """The environment build/clients/NAME, of the interpreter that runs the tests; kept until `make clean`."""
 
     def __init__(self, name: str) -> None:
         self.folder = HOME / name
         self.bin = self.folder / "bin"
-        self.site_packages = self.folder / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+        version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        self.site_packages = self.folder / "lib" / version / "site-packages"
         self._log = HOME / f"{name}.log"
         self._stamp = self.folder / ".ready"
 
@@ -59,8 +60,8 @@ class Client:
         if not good:
             lines = [line for line in said.splitlines() if line.strip() and not line.startswith("WARNING")]
             errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
-            where = self.folder.relative_to(ROOT)
-            raise Broken(f"{where} cannot be made, {tool} failed: {' '.join(errors)} (log: {self._log.relative_to(ROOT)})")
+            where, log_file = self.folder.relative_to(ROOT), self._log.relative_to(ROOT)
+            raise Broken(f"{where} cannot be made, {tool} failed: {' '.join(errors)} (log: {log_file})")
 
     def version(self, name: str) -> str:
         """The version that is installed of a distribution or, if the name has a dot, of a collection."""
@@ -68,13 +69,15 @@ class Client:
             manifest = self.site_packages.joinpath("ansible_collections", *name.split("."), "MANIFEST.json")
             return json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]["version"]
         script = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))"
-        done = subprocess.run([str(self.bin / "python"), "-c", script, name], check=True, text=True, capture_output=True, timeout=60)
+        command = [str(self.bin / "python"), "-c", script, name]
+        done = subprocess.run(command, check=True, text=True, capture_output=True, timeout=60)
         return done.stdout.strip()
 
     def run(self, command: str, *arguments: str, home: Path, env: dict[str, str]) -> Run:
-        """Run a command of the environment in `home` with `env` and next to nothing of the caller's: no CA bundle, proxy or setting."""
+        """Run a command in `home` with `env` and next to nothing of the caller's: no CA bundle, proxy or setting."""
         kept = {name: os.environ[name] for name in ("TMPDIR", "TZ") if name in os.environ}
-        clean = {**kept, "PATH": f"{self.bin}:{os.defpath}", "HOME": str(home), "LC_ALL": "C.UTF-8", "NO_COLOR": "1", **env}
-        done = subprocess.run([str(self.bin / command), *arguments], check=False, text=True, cwd=home, env=clean, capture_output=True,
-                              stdin=subprocess.DEVNULL, timeout=COMMAND_SECONDS)
+        own = {"PATH": f"{self.bin}:{os.defpath}", "HOME": str(home), "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
+        done = subprocess.run([str(self.bin / command), *arguments], check=False, text=True, cwd=home,
+                              env={**kept, **own, **env}, capture_output=True, stdin=subprocess.DEVNULL,
+                              timeout=COMMAND_SECONDS)
         return Run(done.returncode, done.stdout, done.stderr)

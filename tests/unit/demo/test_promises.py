@@ -12,10 +12,16 @@ import pytest
 from demo import abort_promises, promises
 from demo.promises import Promise
 
-IDS = {name: f"/subscriptions/s/resourceGroups/shop/providers/Microsoft.Compute/virtualMachines/{name}"
-       for name in ("web-01", "web-02", "web-03", "db-01", "api-01", "lb-01")}
+IDS = {
+    name: f"/subscriptions/s/resourceGroups/shop/providers/Microsoft.Compute/virtualMachines/{name}"
+    for name in ("web-01", "web-02", "web-03", "db-01", "api-01", "lb-01")
+}
 EXPECTED = {IDS[name].lower(): "completed" for name in ("web-01", "web-02", "web-03", "db-01", "api-01")}
-WAVES = [[IDS["web-01"].lower(), IDS["web-02"].lower(), IDS["db-01"].lower()], [IDS["web-03"].lower()], [IDS["api-01"].lower()]]
+WAVES = [
+    [IDS["web-01"].lower(), IDS["web-02"].lower(), IDS["db-01"].lower()],
+    [IDS["web-03"].lower()],
+    [IDS["api-01"].lower()],
+]
 PAIRS = {frozenset(("westeurope", "northeurope"))}
 
 
@@ -25,8 +31,18 @@ def write(name: str, second: int, seconds: int | None = 5, **more: Any) -> dict[
     place = {"web-01": ("shop/web", 0), "web-02": ("shop/web", 0), "web-03": ("shop/web", 1), "db-01": ("shop/db", 0)}
     group, domain = place.get(name, (None, None))
     region = "northeurope" if name == "api-01" else "westeurope"
-    entry = {"id": IDS[name], "name": name, "operation": "performMaintenance", "outcome": "completed", "down": True,
-             "start": f"2026-11-22T12:00:{second:02}+00:00", "end": end, "set": group, "update_domain": domain, "region": region}
+    entry = {
+        "id": IDS[name],
+        "name": name,
+        "operation": "performMaintenance",
+        "outcome": "completed",
+        "down": True,
+        "start": f"2026-11-22T12:00:{second:02}+00:00",
+        "end": end,
+        "set": group,
+        "update_domain": domain,
+        "region": region,
+    }
     return {**entry, **more}
 
 
@@ -95,7 +111,9 @@ def test_update_domains_of_two_sets_may_overlap():
 
 
 def test_paired_regions_touched_together_are_named():
-    broken(promises.regions_apart([write("web-01", 0), write("api-01", 3)], PAIRS), "web-01 (region westeurope)", "api-01")
+    broken(
+        promises.regions_apart([write("web-01", 0), write("api-01", 3)], PAIRS), "web-01 (region westeurope)", "api-01"
+    )
 
 
 def test_regions_that_are_no_pair_may_overlap():
@@ -106,7 +124,10 @@ def test_regions_that_are_no_pair_may_overlap():
     ("entries", "word"),
     [
         ([*ledger()[:3], write("web-03", 3), ledger()[4]], "web-03 of wave 2 was started before"),
-        ([*ledger()[:2], write("web-03", 10), write("db-01", 20), write("api-01", 30)], "db-01 of wave 1 was started after wave 2"),
+        (
+            [*ledger()[:2], write("web-03", 10), write("db-01", 20), write("api-01", 30)],
+            "db-01 of wave 1 was started after wave 2",
+        ),
         (ledger()[:-1], "api-01 is in wave 3 and was not started"),
         ([*ledger(), write("lb-01", 40)], "lb-01 is in no wave"),
     ],
@@ -115,8 +136,14 @@ def test_waves_that_are_not_the_plans_are_named(entries: list[dict[str, Any]], w
     broken(promises.waves_kept(entries, WAVES), word)
 
 
-LOAD = {"requests": 5000, "failed": 0, "errors": {}, "idle_close_retries": 0, "per_server": {"web-01": 5000},
-        "longest_gap_seconds": 0.05}
+LOAD = {
+    "requests": 5000,
+    "failed": 0,
+    "errors": {},
+    "idle_close_retries": 0,
+    "per_server": {"web-01": 5000},
+    "longest_gap_seconds": 0.05,
+}
 
 
 @pytest.mark.parametrize(
@@ -169,7 +196,8 @@ def test_an_exit_status_that_was_not_expected_is_told():
 def test_the_message_of_an_abort_must_be_one_line_with_vm_reason_and_rest():
     line = "web-03 (update domain 1 of WEB): web-03: aborted: Azure aborted it. -- left: in service"
     assert abort_promises.message(f"before\n    {line}\nafter", "web-03") == Promise(
-        "its message names the VM, the reason and what is left where", True, line)
+        "its message names the VM, the reason and what is left where", True, line
+    )
     broken(abort_promises.message(line.replace(" -- left: in service", ""), "web-03"), "no line names web-03")
     broken(abort_promises.message(line, "web-04"), "no line names web-04")
 
@@ -179,8 +207,12 @@ def test_after_an_abort_peers_are_back_and_no_wave_follows():
     after = {**before, "web-02": look("two"), "db-01": look("two")}
     assert abort_promises.peers(before, after, WAVES[0], "web-01", []).kept
     broken(abort_promises.peers(before, before, WAVES[0], "web-01", []), "web-02 never went away")
-    broken(abort_promises.peers(before, {**after, "db-01": look("two", web=False)}, WAVES[0], "web-01", []), "service web on db-01")
+    broken(
+        abort_promises.peers(before, {**after, "db-01": look("two", web=False)}, WAVES[0], "web-01", []),
+        "service web on db-01",
+    )
     assert abort_promises.next_wave(ledger()[:3], WAVES, 1) == Promise(
-        "no wave after it was started", True, "2 VMs of 2 waves not started")
+        "no wave after it was started", True, "2 VMs of 2 waves not started"
+    )
     broken(abort_promises.next_wave(ledger(), WAVES, 1), "web-03, api-01 was started")
     assert not abort_promises.stopped(0).kept

@@ -45,7 +45,9 @@ LONG = "import os,time; print(os.getpid(), flush=True); time.sleep(60)"
 
 def parent(child: str, last: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
-    return subprocess.Popen([sys.executable, "-c", PARENT, child, last], env=environment, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", PARENT, child, last], env=environment, stdout=subprocess.PIPE, text=True
+    )
 
 
 def is_gone(pid: int) -> bool:
@@ -75,7 +77,9 @@ def test_a_child_ends_when_the_demo_is_killed():
 
 
 def test_a_name_that_is_not_startable_is_refused_with_those_that_are(tmp_path: Path):
-    done = subprocess.run([sys.executable, RUN, "--abort", "lb-01", "--out", tmp_path / "out"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, RUN, "--abort", "lb-01", "--out", tmp_path / "out"], capture_output=True, text=True
+    )
     assert done.returncode == 2
     line = done.stderr.strip()
     assert len(line.splitlines()) == 1

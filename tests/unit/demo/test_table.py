@@ -7,18 +7,35 @@ from __future__ import annotations
 
 from demo import table
 
-WEB = {"id": "/S/web-01", "name": "web-01", "region": "westeurope", "set": "/S/availabilitySets/WEB", "update_domain": 0, "zone": None}
+WEB = {
+    "id": "/S/web-01",
+    "name": "web-01",
+    "region": "westeurope",
+    "set": "/S/availabilitySets/WEB",
+    "update_domain": 0,
+    "zone": None,
+}
 API = {"id": "/S/api-01", "name": "api-01", "region": "northeurope", "set": None, "update_domain": None, "zone": "1"}
 LEDGER = [
     {"id": "/s/WEB-01", "down": False, "start": "2026-11-22T11:00:00+00:00", "end": "2026-11-22T11:00:01+00:00"},
-    {"id": "/s/WEB-01", "down": True, "start": "2026-11-22T12:00:01.250000+00:00", "end": "2026-11-22T12:00:05.750000+00:00"},
+    {
+        "id": "/s/WEB-01",
+        "down": True,
+        "start": "2026-11-22T12:00:01.250000+00:00",
+        "end": "2026-11-22T12:00:05.750000+00:00",
+    },
 ]
 
 
 def rows() -> list[dict]:
-    looks = ({"web-01": {"boot_id": "a"}, "api-01": {"boot_id": "c"}}, {"web-01": {"boot_id": "b"}, "api-01": {"boot_id": "c"}})
-    addresses = ({"web-01": ("10.0.0.1", "1.2.3.4"), "api-01": ("10.0.0.2", None)},
-                 {"web-01": ("10.0.0.1", "1.2.3.5"), "api-01": ("10.0.0.2", None)})
+    looks = (
+        {"web-01": {"boot_id": "a"}, "api-01": {"boot_id": "c"}},
+        {"web-01": {"boot_id": "b"}, "api-01": {"boot_id": "c"}},
+    )
+    addresses = (
+        {"web-01": ("10.0.0.1", "1.2.3.4"), "api-01": ("10.0.0.2", None)},
+        {"web-01": ("10.0.0.1", "1.2.3.5"), "api-01": ("10.0.0.2", None)},
+    )
     return table.outcomes([[WEB], [API]], LEDGER, {"/s/web-01": "succeeded"}, looks, addresses)
 
 

@@ -178,6 +178,16 @@ def test_two_processes_of_one_controller(cloud):
     assert cloud.outcomes(cloud.redeploy("solo")) == {"solo": "succeeded"}
 
 
+def test_two_processes_never_share_a_set(cloud):
+    other = Journal(str(cloud.journal))
+    other.prepare()
+    assert other.lock_set(cloud.redeploy("web-0a", check=True)["vms"][cloud.id("web-0a")]["availability_set"])
+    result = cloud.redeploy("web-0b", "solo")
+    assert cloud.outcomes(result) == {"web-0b": "refused", "solo": "succeeded"} and "or its set" in result["msg"]
+    other.close()
+    assert cloud.outcomes(cloud.redeploy("web-0b")) == {"web-0b": "succeeded"}
+
+
 def test_ids_in_any_letter_case_and_twice(cloud):
     shouting = cloud.id("web-0a").upper()
     result = cloud.redeploy(shouting, cloud.id("web-0b").lower(), cloud.id("solo"), cloud.id("solo"))
