@@ -25,7 +25,7 @@ def _end_with_parent() -> None:
 def start(
     command: Sequence[str | Path], env: Mapping[str, str], out: IO[str] | None = None, *, background: bool = False
 ) -> subprocess.Popen[str]:
-    """Start a command that ends when this process is killed; in the `background` it does not get the terminal's Ctrl-C."""
+    """Start a command that ends when this process is killed; in the `background` Ctrl-C does not reach it."""
     return subprocess.Popen(
         [str(word) for word in command],
         env=dict(env),
