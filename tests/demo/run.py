@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 # Beside this package is the simulator, which the demo starts and whose guests it looks at.
@@ -40,7 +41,7 @@ def play(options: argparse.Namespace) -> bool:
         names = [stage.cloud.fleet.vms[key].name for key in stage.cloud.startable()]
         if options.abort not in names:
             raise StageError(f"--abort {options.abort}: no startable VM of that name; there are {', '.join(names)}")
-        scenario = lambda stage: scenarios.abort(stage, options.abort)  # noqa: E731
+        scenario = partial(scenarios.abort, name=options.abort)
     stage.cloud.check_addresses(SSH_PORT)
     try:
         return scenario(stage)

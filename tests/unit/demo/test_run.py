@@ -78,7 +78,7 @@ def test_a_child_ends_when_the_demo_is_killed():
 
 def test_a_name_that_is_not_startable_is_refused_with_those_that_are(tmp_path: Path):
     done = subprocess.run(
-        [sys.executable, RUN, "--abort", "lb-01", "--out", tmp_path / "out"], capture_output=True, text=True
+        [sys.executable, RUN, "--abort", "lb-01", "--out", tmp_path / "out"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
     line = done.stderr.strip()
@@ -91,9 +91,9 @@ def test_a_name_that_is_not_startable_is_refused_with_those_that_are(tmp_path: P
 def test_what_is_missing_is_said_in_one_line(tmp_path: Path):
     # In a user namespace of its own a process is nobody and can still read the checkout.
     nobody = ["unshare", "--user"]
-    if subprocess.run([*nobody, "true"], capture_output=True).returncode != 0:
+    if subprocess.run([*nobody, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no user namespaces here")
-    done = subprocess.run([*nobody, sys.executable, RUN], capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run([*nobody, sys.executable, RUN], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 2
     assert done.stdout == "" and done.stderr.count("\n") == 1
     assert "cannot run on this machine" in done.stderr and "guests need root" in done.stderr
