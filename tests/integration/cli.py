@@ -190,6 +190,8 @@ class Running:
 def descendants(pid: int) -> list[int]:
     """All processes below this one; ansible's workers have sessions of their own, so the process group does not name them."""
     below: list[int] = []
-    for child in (int(word) for path in Path(f"/proc/{pid}/task").glob("*/children") for word in path.read_text(encoding="ascii").split()):
-        below += [child, *descendants(child)]
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # it may have ended meanwhile
+            for child in map(int, path.read_text(encoding="ascii").split()):
+                below += [child, *descendants(child)]
     return below

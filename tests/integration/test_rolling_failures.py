@@ -81,6 +81,8 @@ def test_a_failed_verify_keeps_the_host_drained_until_it_is_mended(cloud: Cloud,
 def test_a_drain_that_takes_too_long_fails_or_goes_on_as_told(cloud: Cloud, project: Project) -> None:
     cloud.reset(["web-1", "web-4"])
     project.write("host_vars/web-1.yml", {"drain_timeout": 3})
+    for name in ("web-1", "web-4"):
+        cloud.ssh(name, "echo STOP_SECONDS=2 >> /etc/default/web")  # how long a stop waits for running requests
     with long_requests(cloud, "web-1"):
         run = project.playbook("rolling_redeploy")
         assert run.rc != 0 and not cloud.writes(), run.out

@@ -43,12 +43,12 @@ def test_killed_again_and_again(cloud: Cloud, project: Project) -> None:
 def test_killed_while_the_start_is_on_the_wire(cloud: Cloud, project: Project) -> None:
     """The intent is on disk, the answer is not: the next run finds out what became of it and does not post again."""
     cloud.reset(VM)
-    cloud.faults({"match": {"method": "POST", "path": "performMaintenance"}, "delay": 6})
+    cloud.faults({"match": {"method": "POST", "path": "performMaintenance"}, "delay": 3})
     first = project.start_playbook("rolling_redeploy")
     first.wait_until(lambda: any(request["method"] == "POST" and "performMaintenance" in request["path"] for request in cloud.sim.requests())
                      or any(fault["seen"] for fault in cloud.sim.world.faults.report()), "the start was sent")
     first.kill()
-    again = project.playbook("rolling_redeploy")
+    again = project.playbook("rolling_redeploy", redeploy_settle_seconds=20)
     assert again.rc == 0, again.out
     cloud.check_ledger(VM)
     assert project.marks() == []
