@@ -73,7 +73,9 @@ options:
     type: int
     default: 120
   journal:
-    description: Directory in which intents and unfinished operations are kept (mode 0600, no secrets). Use the same one for every run.
+    description:
+      - Directory in which intents and unfinished operations are kept (mode 0600, no secrets). Use the same one for every run.
+      - A relative path counts from the working directory, but inside a playbook from the playbook's folder; better give an absolute one there.
     type: path
     default: .azure_maintenance
 extends_documentation_fragment:
