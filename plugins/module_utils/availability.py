@@ -56,15 +56,6 @@ class Availability:
             raise ValueError("max_unavailable 0 would never let a VM move; leave it out, or use 1")
         return limits
 
-    def most_at_once(self, size: int) -> int:
-        """How many members of a set of ``size`` may be down at once, all being well."""
-        most = size
-        if self.max_unavailable:
-            most = max(1, self.max_unavailable.of(size, up=False))
-        if self.min_available:
-            most = min(most, size - self.min_available.of(size, up=True))
-        return most
-
     def held_back(self, members: t.Sequence[Vm], moving: t.Collection[str]) -> str | None:
         """Why the VMs with keys ``moving`` may not go down now, naming the member in the way; None when they may.
 

@@ -38,12 +38,6 @@ def test_counts(text, size, up, down):
     assert (limit.of(size, up=True), limit.of(size, up=False), str(limit)) == (up, down, text)
 
 
-@pytest.mark.parametrize("most, least, size, expected", [
-    (None, None, 6, 6), ("2", None, 6, 2), ("1%", None, 6, 1), (None, "4", 6, 2), (None, "75%", 6, 1), ("3", "5", 6, 1), (None, "6", 6, 0)])
-def test_most_at_once(most, least, size, expected):
-    assert Availability.parse(most, least).most_at_once(size) == expected
-
-
 STATES = {
     "w": {}, "s": {"power_state": "stopped"}, "d": {"power_state": "deallocated"}, "n": {"agent": "not_ready"}, "u": {"agent": "unknown"},
     "b": {"provisioning_state": "updating"}, "f": {"provisioning_state": "failed"},
