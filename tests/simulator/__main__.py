@@ -19,18 +19,7 @@ from .server import Simulator
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM; 0 on such an end, 2 for a wrong fleet file or option."""
-    parser = argparse.ArgumentParser(
-        prog="simulator", description="Azure (Entra ID and Resource Manager) simulated on loopback."
-    )
-    parser.add_argument("--fleet", required=True, type=Path, help="fleet file (YAML); see README.md")
-    parser.add_argument("--state", required=True, type=Path, help="directory for certificates, state and ledger")
-    parser.add_argument(
-        "--port", type=int, default=0, help="port on 127.0.0.1 (default: the last one used, else a free one)"
-    )
-    parser.add_argument("--guests", action="store_true", help="boot real guests, reachable over SSH on loopback")
-    parser.add_argument("--env", type=Path, help="where to write the environment to source (default: DIR/env.sh)")
-    parser.add_argument("--fresh", action="store_true", help="forget a saved state")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -38,7 +27,14 @@ def main(arguments: list[str] | None = None) -> int:
     env = options.env or options.state / "env.sh"
     env.unlink(missing_ok=True)
     try:
-        simulator = Simulator(options.fleet, options.state, _guests(options), port=options.port, fresh=options.fresh)
+        simulator = Simulator(
+            options.fleet,
+            options.state,
+            _guests(options),
+            port=options.port,
+            fresh=options.fresh,
+            latency_ms=options.latency_ms,
+        )
     except FleetError as error:
         print(f"simulator: {options.fleet}: {error}", file=sys.stderr)
         return 2
@@ -52,6 +48,24 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         simulator.stop()
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="simulator", description="Azure (Entra ID and Resource Manager) simulated on loopback."
+    )
+    parser.add_argument("--fleet", required=True, type=Path, help="fleet file (YAML); see README.md")
+    parser.add_argument("--state", required=True, type=Path, help="directory for certificates, state and ledger")
+    parser.add_argument(
+        "--port", type=int, default=0, help="port on 127.0.0.1 (default: the last one used, else a free one)"
+    )
+    parser.add_argument("--guests", action="store_true", help="boot real guests, reachable over SSH on loopback")
+    parser.add_argument("--env", type=Path, help="where to write the environment to source (default: DIR/env.sh)")
+    parser.add_argument("--fresh", action="store_true", help="forget a saved state")
+    parser.add_argument(
+        "--latency-ms", type=float, help="delay of all answers but the control path's (default: the fleet's latency_ms)"
+    )
+    return parser
 
 
 def _guests(options: argparse.Namespace):  # noqa: ANN202 - the guests package is imported only if wanted

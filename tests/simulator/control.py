@@ -12,12 +12,17 @@ from typing import Any
 from . import fleetvms, schema
 from .clock import iso, parse_when
 from .faults import check_fault
+from .fleetsets import resize
+from .imds_events import check_event
 from .model import Vm
 from .routing import ArmError, Request, Response
 from .schema import FleetError
 from .world import World
 
-_PATCH = schema.keys({**fleetvms.STATE, "public": schema.maybe(schema.text), "approve": schema.flag})
+_PATCH = schema.keys({**fleetvms.STATE, "public": schema.maybe(schema.text), "approve": schema.flag, "event": check_event})
+_SCALE_SET = schema.keys({"provisioning": schema.text, "capacity": schema.whole(0)})
+_LATENCY = schema.keys({"ms": schema.seconds}, ("ms",))
+_TOKENS = schema.keys({"seconds": schema.whole(1), "expire": schema.flag})
 _CLOCK = schema.keys({"advance": schema.text, "seconds": schema.anything, "set": schema.text})
 
 
@@ -33,8 +38,14 @@ class Control:
             ("GET", "faults"): lambda request: self.world.faults.report(),
             ("GET", "clock"): lambda request: {"now": iso(self.world.clock.now())},
             ("POST", "clock"): self._clock,
+            ("POST", "latency"): self._latency,
+            ("POST", "tokens"): self._tokens,
             ("POST", "faults"): self._add_faults,
             ("DELETE", "faults"): self._clear_faults,
+        }
+        self._kinds = {
+            "vms": {"GET": self.patch, "POST": self.patch, "DELETE": self.delete},
+            "scale_sets": {"GET": self.patch_set, "POST": self.patch_set},
         }
 
     def handle(self, request: Request) -> Response:
@@ -48,8 +59,10 @@ class Control:
             try:
                 if (request.method, name) in self._routes:
                     return Response(200, self._routes[request.method, name](request))
-                if name.startswith("vms/") and request.method in ("GET", "POST"):
-                    return Response(200, self._vm(request, name.removeprefix("vms/")))
+                kind, dummy, thing = name.partition("/")
+                if thing and kind in self._kinds and request.method in self._kinds[kind]:
+                    changes = (request.json() or {}) if request.method == "POST" else {}
+                    return Response(200, self._kinds[kind][request.method](thing, changes))
             except ArmError as error:
                 return error.response()
             except FleetError as error:
@@ -76,22 +89,54 @@ class Control:
         return {
             "id": vm.id,
             "update_domain": vm.update_domain,
-            "set": vm.set.label if vm.set else None,
+            "set": vm.group.label if vm.group else None,
+            "zone": vm.zone,
             "region": vm.region,
             **vm.state.as_dict(),
         }
 
-    def patch(self, name: str, changes: dict[str, Any]) -> dict[str, Any]:
-        """Change a VM's state; with guests, a power change really halts or boots it. Raises FleetError."""
-        found = self.world.fleet.named(name)
+    def _one(self, name: str) -> Vm:
+        found = self.world.fleet.named(name if name.count("/") < 2 else f"/{name.lstrip('/')}")
         if len(found) != 1:
             raise FleetError(f"{name}: names {len(found)} VMs (use the id where a name is not unique)")
-        vm = found[0]
+        return found[0]
+
+    def delete(self, name: str, changes: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Delete a VM or an instance. Raises FleetError."""
+        vm = self._one(name)
+        self.world.engine.remove(vm)
+        return {"deleted": vm.id}
+
+    def patch_set(self, name: str, changes: dict[str, Any]) -> dict[str, Any]:
+        """Change a scale set: scale it, or let it be in the middle of an update. Raises FleetError."""
+        checked = _SCALE_SET(name, changes)
+        fleet = self.world.fleet
+        wanted = f"/{name.strip('/')}".lower()
+        found = [group for key, group in fleet.scale_sets.items() if wanted in (key, f"/{group.name.lower()}")]
+        if len(found) != 1:
+            raise FleetError(f"{name}: names {len(found)} scale sets (use the id where a name is not unique)")
+        group = found[0]
+        group.provisioning = checked.get("provisioning", group.provisioning)
+        for vm in resize(fleet, group, checked["capacity"]) if "capacity" in checked else ():
+            self.world.engine.remove(vm)
+        self.world.engine.writes += 1
+        return {
+            "id": group.id,
+            "provisioning": group.provisioning,
+            "capacity": len(fleet.members(group)),
+            "instances": [vm.instance_id or vm.name for vm in fleet.members(group)],
+        }
+
+    def patch(self, name: str, changes: dict[str, Any]) -> dict[str, Any]:
+        """Change a VM's state; with guests, a power change really halts or boots it. Raises FleetError."""
+        vm = self._one(name)
         checked = _PATCH(name, changes)
         if checked.get("wave") is not None and checked["wave"] not in self.world.fleet.waves:
             raise FleetError(f"{name}.wave: no wave {checked['wave']!r}")
         if checked.pop("approve", False):
             self.world.engine.approve(vm)
+        if "event" in checked:
+            return self.world.events.raise_event(vm, checked.pop("event"))
         before = vm.state.power
         vm.state.update(checked)
         if "operations" in checked:
@@ -116,9 +161,6 @@ class Control:
 
         guests.run(boot if after == "running" else lambda: guests.halt(vm))
 
-    def _vm(self, request: Request, name: str) -> dict[str, Any]:
-        return self.patch(name, (request.json() or {}) if request.method == "POST" else {})
-
     def _clock(self, request: Request) -> dict[str, Any]:
         given = _CLOCK("clock", request.json() or {})
         clock = self.world.clock
@@ -130,9 +172,24 @@ class Control:
             clock.advance(float(given.get("seconds", 0)))
         except (ValueError, TypeError) as error:
             raise FleetError(f"clock: {error}") from None
-        self.world.engine.settle()
-        self.world.engine.writes += 1
+        engine = self.world.engine
+        engine.settle()
+        engine.writes += 1
+        engine.changed.notify_all()
         return {"now": iso(clock.now())}
+
+    def _latency(self, request: Request) -> dict[str, Any]:
+        fleet = self.world.fleet
+        fleet.latency_ms = _LATENCY("latency", request.json() or {}).get("ms", fleet.latency_ms)
+        return {"ms": fleet.latency_ms}
+
+    def _tokens(self, request: Request) -> dict[str, Any]:
+        given = _TOKENS("tokens", request.json() or {})
+        fleet, identity = self.world.fleet, self.world.identity
+        fleet.token_seconds = given.get("seconds", fleet.token_seconds)
+        if given.get("expire"):
+            identity.expire_all()
+        return {"seconds": fleet.token_seconds}
 
     def _add_faults(self, request: Request) -> list[dict[str, Any]]:
         given = request.json()

@@ -8,7 +8,8 @@ from __future__ import annotations
 import ipaddress
 from datetime import datetime, timedelta
 
-from .model import Fleet, Vm
+from .estate import Fleet
+from .model import Vm
 from .transitions import UNTOUCHED, Transition
 
 _DOWN = ("performMaintenance", "redeploy", "restart", "powerOff", "deallocate")

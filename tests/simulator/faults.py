@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import schema
-from .routing import Request, Response
+from .routing import Page, Request, Response
 from .schema import FleetError
 
 _MATCH: dict[str, schema.Check] = {
@@ -31,7 +31,11 @@ _TABLE: dict[str, schema.Check] = {
     "body": schema.anything,
     "truncate": schema.flag,
     "drop": schema.one_of("before", "after"),
+    "cut": schema.flag,
     "lose_next_link": schema.flag,
+    "empty_page": schema.flag,
+    "expire_token": schema.flag,
+    "delete_vm": schema.text,
     "delay": schema.seconds,
     "headers": schema.map_of(schema.text),
 }
@@ -140,9 +144,14 @@ class Faults:
             return [{**fault.spec, "seen": fault.seen, "acted": fault.acted} for fault in self.all]
 
 
-def distort(fault: Fault, response: Response) -> Response:
-    """Change an answer as the fault says: headers, lost nextLink."""
+def distort(fault: Fault, response: Response, same_page: str) -> Response:
+    """Change an answer as the fault says: headers, lost nextLink, a page without items that leads to the same again."""
     response.headers.update(fault.spec.get("headers", {}))
-    if fault.spec.get("lose_next_link") and isinstance(response.body, dict):
-        response.body = {key: value for key, value in response.body.items() if key != "nextLink"}
+    if fault.spec.get("lose_next_link") and isinstance(response.body, Page):
+        response.body.next_link = None
+    if fault.spec.get("empty_page") and isinstance(response.body, Page):
+        response.body = Page([], same_page)
+    if fault.spec.get("cut"):
+        content = response.content()
+        response.body = content[: len(content) // 2]
     return response

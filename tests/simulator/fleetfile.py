@@ -13,84 +13,15 @@ from typing import Any
 
 import yaml
 
-from . import fleetvms, schema
+from . import fleetsets, fleetvms, schema
 from .clock import parse_when
-from .faults import check_fault
-from .model import AvailabilitySet, Fleet, Region, Wave, guid
+from .estate import Fleet
+from .fleetkeys import DEFAULT_CREDENTIAL, QUIRKS, TOP
+from .fleetvms import subscription
+from .model import Region, Wave, guid
 from .schema import FleetError
-from .transitions import check_operations
-
-_WINDOW = schema.keys({"start": schema.anything, "end": schema.anything}, ("start", "end"))
-_TOP: dict[str, schema.Check] = {
-    "clock": schema.anything,
-    "tenant": schema.text,
-    "credentials": schema.list_of(
-        schema.keys(
-            {
-                "client_id": schema.text,
-                "client_secret": schema.text,
-                "object_id": schema.text,
-                "subscriptions": schema.list_of(schema.text),
-                "role": schema.one_of("contributor", "reader", "none"),
-            },
-            ("client_id", "client_secret"),
-        )
-    ),
-    "subscriptions": schema.list_of(schema.keys({"id": schema.text, "name": schema.text}, ("id",))),
-    "regions": schema.map_of(
-        schema.maybe(
-            schema.keys(
-                {
-                    "display": schema.text,
-                    "paired": schema.list_of(schema.text),
-                    "zones": schema.whole(0),
-                    "type": schema.one_of("Physical", "Logical"),
-                    "geography": schema.text,
-                }
-            )
-        )
-    ),
-    "waves": schema.map_of(schema.keys({"self_service": _WINDOW, "scheduled": _WINDOW}, ("self_service", "scheduled"))),
-    "resource_groups": schema.map_of(schema.keys({"region": schema.text, "subscription": schema.text}, ("region",))),
-    "availability_sets": schema.list_of(
-        schema.keys(
-            {
-                "name": schema.text,
-                "resource_group": schema.text,
-                "region": schema.text,
-                "subscription": schema.text,
-                "update_domains": schema.whole(1),
-                "fault_domains": schema.whole(1),
-                "sku": schema.one_of("Aligned", "Classic"),
-                "tags": schema.map_of(schema.text),
-                "concurrent_redeploys": schema.whole(1),
-            },
-            ("name", "resource_group", "region"),
-        )
-    ),
-    "vms": schema.list_of(fleetvms.check_vm),
-    "defaults": fleetvms.check_defaults,
-    "operations": check_operations,
-    "faults": schema.list_of(check_fault),
-    "status_only": schema.one_of("full", "lean", "minimal"),
-    "page_size": schema.whole(1),
-    "limits": schema.flag,
-    "agent_after_seconds": schema.seconds,
-    "identity_header": schema.text,
-    "quirks": schema.keys(
-        {
-            "upper_case_ids": schema.flag,
-            "null_message": schema.flag,
-            "empty_first_page": schema.flag,
-            "power_in_motion": schema.one_of("missing", "running", "starting", "stopped"),
-        }
-    ),
-}
-_QUIRKS = {"upper_case_ids": True, "null_message": False, "empty_first_page": False, "power_in_motion": "starting"}
-DEFAULT_CREDENTIAL = {
-    "client_id": "11111111-1111-4111-8111-111111111111",
-    "client_secret": "simulated-secret",  # noqa: S105 - a made-up value, valid only on loopback
-}
+# The one in C takes a tenth of the time and memory; PyYAML may have been built without it.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read(source: str | Path | dict[str, Any]) -> dict[str, Any]:
@@ -99,10 +30,17 @@ def read(source: str | Path | dict[str, Any]) -> dict[str, Any]:
         data = source
     else:
         try:
-            data = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
+            data = _parse(Path(source).read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
             raise FleetError(f"{source}: {error}") from None
-    return schema.keys(_TOP, ("vms",))("", data)
+    return schema.keys(TOP, ("vms",))("", data)
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)  # JSON is YAML too, but read as such a big fleet takes no time
+    except ValueError:
+        return yaml.load(text, _LOADER)  # noqa: S506 - a safe one
 
 
 def digest(data: dict[str, Any]) -> str:
@@ -123,35 +61,39 @@ def build(data: dict[str, Any], epoch: datetime) -> Fleet:
     subscriptions = {item["id"].lower(): item.get("name", "Simulated") for item in data.get("subscriptions", [])}
     subscriptions = subscriptions or {guid("subscription"): "Simulated"}
     regions = _regions(data)
-    first = next(iter(subscriptions))
     fleet = Fleet(
         tenant=data.get("tenant", guid("tenant")).lower(),
         credentials=_credentials(data, subscriptions),
         subscriptions=subscriptions,
         regions=regions,
         waves=_waves(data, epoch),
-        sets=[
-            _set(index, item, regions, subscriptions, first)
-            for index, item in enumerate(data.get("availability_sets", []))
-        ],
+        sets=fleetsets.availability_sets(data, regions, subscriptions),
         vms={},
         groups={},
         operations=data.get("operations", {}),
         faults=data.get("faults", []),
+        locks=list(data.get("locks", [])),
         status_only=data.get("status_only", "full"),
         page_size=data.get("page_size", 200),
         limits=data.get("limits", False),
-        quirks={**_QUIRKS, **data.get("quirks", {})},
+        quirks={**QUIRKS, **data.get("quirks", {})},
         agent_after_seconds=data.get("agent_after_seconds", 1.0),
         identity_header=data.get("identity_header", "simulated-header"),
+        latency_ms=data.get("latency_ms", 0.0),
+        token_seconds=data.get("token_seconds", 3599),
+        service_health=data.get("service_health", {}),
+        imds=data.get("imds"),
     )
+    created = epoch - timedelta(days=90)
+    fleetsets.add_scale_sets(data, fleet, created)
     for index, item in enumerate(data["vms"]):
         merged = fleetvms.merge(data.get("defaults", {}), item)
-        vm = fleetvms.build_vm(f"vms[{index}]", index, merged, fleet, epoch - timedelta(days=90))
+        vm = fleetvms.build_vm(f"vms[{index}]", index, merged, fleet, created)
         if vm.key in fleet.vms:
             raise FleetError(f"vms[{index}].name: {vm.name!r} is there twice in {vm.resource_group}")
         fleet.add(vm)
-    _groups(fleet, data, first)
+    fleetsets.add_instances(data, fleet)
+    _groups(fleet, data)
     return fleet
 
 
@@ -185,17 +127,13 @@ def _credentials(data: dict[str, Any], subscriptions: dict[str, str]) -> list[di
                 "object_id": item.get("object_id", guid("principal", item["client_id"])),
                 "subscriptions": named,
                 "role": item.get("role", "contributor"),
+                "roles": {
+                    subscription(f"credentials[{index}].roles", name, subscriptions): role
+                    for name, role in item.get("roles", {}).items()
+                },
             }
         )
     return credentials
-
-
-def subscription(where: str, name: str, subscriptions: dict[str, str]) -> str:
-    """Return the id of a subscription given by id or display name."""
-    for key, display in subscriptions.items():
-        if name.lower() == key or name == display:
-            return key
-    raise FleetError(f"{where}: no subscription {name!r}")
 
 
 def _waves(data: dict[str, Any], epoch: datetime) -> dict[str, Wave]:
@@ -214,27 +152,14 @@ def _waves(data: dict[str, Any], epoch: datetime) -> dict[str, Wave]:
     return waves
 
 
-def _set(
-    index: int, item: dict[str, Any], regions: dict[str, Region], subscriptions: dict[str, str], first: str
-) -> AvailabilitySet:
-    where = f"availability_sets[{index}]"
-    if item["region"] not in regions:
-        raise FleetError(f"{where}.region: no region {item['region']!r}")
-    owner = (
-        subscription(f"{where}.subscription", item["subscription"], subscriptions) if "subscription" in item else first
-    )
-    return AvailabilitySet(**{**item, "subscription": owner})
-
-
-def _groups(fleet: Fleet, data: dict[str, Any], first: str) -> None:
+def _groups(fleet: Fleet, data: dict[str, Any]) -> None:
     for name, item in data.get("resource_groups", {}).items():
         where = f"resource_groups.{name}"
         if item["region"] not in fleet.regions:
             raise FleetError(f"{where}.region: no region {item['region']!r}")
-        named = item.get("subscription")
-        owner = subscription(f"{where}.subscription", named, fleet.subscriptions) if named else first
+        owner = subscription(f"{where}.subscription", item.get("subscription"), fleet.subscriptions)
         fleet.groups[owner, name.lower()] = (name, item["region"])
-    for thing in (*fleet.vms.values(), *fleet.sets):
+    for thing in (*fleet.vms.values(), *fleet.sets, *fleet.scale_sets.values()):
         fleet.groups.setdefault(
             (thing.subscription, thing.resource_group.lower()), (thing.resource_group, thing.region)
         )

@@ -9,8 +9,9 @@ import ipaddress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from . import schema
-from .model import AvailabilitySet, Fleet, Vm, VmState
+from . import domains, schema
+from .estate import Fleet
+from .model import AvailabilitySet, ScaleSet, Vm, VmState
 from .schema import FleetError
 from .transitions import POWERS, check_operations
 
@@ -52,23 +53,29 @@ STATE: dict[str, schema.Check] = {
     "extensions": schema.list_of(EXTENSION),
     "operations": check_operations,
 }
+# What the VMs of one scale set have in common, and may have of their own.
+MEMBER: dict[str, schema.Check] = {
+    "os": schema.one_of("Linux", "Windows"),
+    "ephemeral_os": schema.flag,
+    "priority": schema.one_of("Regular", "Spot"),
+    "data_disks": schema.whole(0),
+    "guest": schema.maybe(schema.map_of(schema.anything)),
+}
+ADDRESSES = schema.keys({"private": _address, "public": schema.maybe(_address), "dynamic": schema.flag})
 _KEYS: dict[str, schema.Check] = {
     **STATE,
+    **MEMBER,
     "name": schema.text,
     "resource_group": schema.text,
     "subscription": schema.text,
     "region": schema.text,
     "availability_set": schema.maybe(schema.text),
+    "scale_set": schema.maybe(schema.text),
     "update_domain": schema.maybe(schema.whole(0)),
     "fault_domain": schema.maybe(schema.whole(0)),
     "zone": schema.maybe(schema.text),
     "size": schema.text,
-    "os": schema.one_of("Linux", "Windows"),
-    "ephemeral_os": schema.flag,
-    "priority": schema.one_of("Regular", "Spot"),
-    "data_disks": schema.whole(0),
-    "addresses": schema.keys({"private": _address, "public": schema.maybe(_address), "dynamic": schema.flag}),
-    "guest": schema.maybe(schema.map_of(schema.anything)),
+    "addresses": ADDRESSES,
 }
 check_vm = schema.keys(_KEYS, ("name",))
 check_defaults = schema.keys({key: check for key, check in _KEYS.items() if key != "name"})
@@ -83,18 +90,24 @@ def merge(defaults: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def build_vm(where: str, index: int, item: dict[str, Any], fleet: Fleet, created: datetime) -> Vm:
-    """Make a Vm of merged, checked keys; raises FleetError for references that lead nowhere."""
-    owner = _subscription(where, item, fleet)
+def build_vm(
+    where: str,
+    index: int,
+    item: dict[str, Any],
+    fleet: Fleet,
+    created: datetime,
+    home: ScaleSet | None = None,
+    number: int = 0,
+) -> Vm:
+    """Make a Vm of merged, checked keys; raises FleetError for references that lead nowhere.
+
+    ``home`` is the scale set that makes it, as the member of this number.
+    """
+    owner = subscription(f"{where}.subscription", item.get("subscription"), fleet.subscriptions)
     group = _set(where, item, fleet, owner)
-    region = item.get("region") or (group.region if group else None)
-    resource_group = item.get("resource_group") or (group.resource_group if group else None)
-    if not resource_group:
-        raise FleetError(f"{where}.resource_group: missing")
-    if region not in fleet.regions:
-        raise FleetError(f"{where}.region: no region {region!r}")
+    home = home or _flexible(where, item, fleet, owner)
+    region, resource_group = _place(where, item, group or home, fleet)
     addresses = item.get("addresses", {})
-    guest = item.get("guest")
     vm = Vm(
         name=item["name"],
         resource_group=resource_group,
@@ -104,61 +117,75 @@ def build_vm(where: str, index: int, item: dict[str, Any], fleet: Fleet, created
         size=item.get("size", "Standard_D2s_v5"),
         os=item.get("os", "Linux"),
         set=group,
-        update_domain=_domain(where, "update_domain", item, group, group.update_domains if group else 0, fleet),
-        fault_domain=_domain(where, "fault_domain", item, group, group.fault_domains if group else 0, fleet),
         zone=item.get("zone"),
         ephemeral_os=item.get("ephemeral_os", False),
         priority=item.get("priority", "Regular"),
         dynamic=addresses.get("dynamic", False),
         has_public=bool(addresses.get("public") or addresses.get("dynamic")),
         data_disks=item.get("data_disks", 0),
-        guest=guest,
+        guest=item.get("guest"),
         created=created,
         state=_state(where, index, item, fleet, created),
+        scale_set=home,
+        instance_id=str(number) if home and home.uniform else None,
+        latest_model=item.get("latest_model", True),
     )
-    if guest and guest.get("reach") not in (None, "private", "public"):
-        raise FleetError(f"{where}.guest.reach: {guest['reach']!r} is none of private, public")
-    vm.initial = vm.state.as_dict()
+    domains.place(where, vm, item, fleet, number)
+    vm.initial = {"public": vm.state.public, "operations": vm.state.operations}
     return vm
 
 
-def _subscription(where: str, item: dict[str, Any], fleet: Fleet) -> str:
-    named = item.get("subscription")
-    for key, display in fleet.subscriptions.items():
-        if named is None or named.lower() == key or named == display:
+def _place(
+    where: str, item: dict[str, Any], near: AvailabilitySet | ScaleSet | None, fleet: Fleet
+) -> tuple[str, str]:
+    """Return region and resource group: those given, else those of the set; and check where the guest is."""
+    region = item.get("region") or (near.region if near else None)
+    resource_group = item.get("resource_group") or (near.resource_group if near else None)
+    if not resource_group:
+        raise FleetError(f"{where}.resource_group: missing")
+    if region not in fleet.regions:
+        raise FleetError(f"{where}.region: no region {region!r}")
+    reach = (item.get("guest") or {}).get("reach")
+    if reach not in (None, "private", "public"):
+        raise FleetError(f"{where}.guest.reach: {reach!r} is none of private, public")
+    return region, resource_group
+
+
+def subscription(where: str, name: str | None, subscriptions: dict[str, str]) -> str:
+    """Return the id of a subscription given by id or display name (None: the first)."""
+    for key, display in subscriptions.items():
+        if name is None or name.lower() == key or name == display:
             return key
-    raise FleetError(f"{where}.subscription: no subscription {named!r}")
+    raise FleetError(f"{where}: no subscription {name!r}")
 
 
 def _set(where: str, item: dict[str, Any], fleet: Fleet, owner: str) -> AvailabilitySet | None:
-    name = item.get("availability_set")
+    return _only(f"{where}.availability_set", item, item.get("availability_set"), fleet, AvailabilitySet, owner)
+
+
+def _flexible(where: str, item: dict[str, Any], fleet: Fleet, owner: str) -> ScaleSet | None:
+    found = _only(f"{where}.scale_set", item, item.get("scale_set"), fleet, ScaleSet, owner)
+    if found and found.uniform:
+        raise FleetError(f"{where}.scale_set: {found.name!r} is uniform: it makes its own instances")
+    if found and item.get("availability_set"):
+        raise FleetError(f"{where}.scale_set: a VM is in an availability set or in a scale set, not in both")
+    return found
+
+
+def _only(where: str, item: dict[str, Any], name: str | None, fleet: Fleet, kind: type, owner: str) -> Any:
+    """Return the one set of this kind and name, in the VM's resource group if it has one; None without a name."""
     if name is None:
         return None
     found = [
         group
-        for group in fleet.sets
-        if group.name.lower() == name.lower()
+        for group in fleet.sets_by_name.get(name.lower(), ())
+        if isinstance(group, kind)
         and group.subscription == owner
         and group.resource_group.lower() == item.get("resource_group", group.resource_group).lower()
     ]
     if len(found) != 1:
-        raise FleetError(f"{where}.availability_set: {name!r} names {len(found)} availability sets")
+        raise FleetError(f"{where}: {name!r} names {len(found)} {where.rpartition('.')[2].replace('_', ' ')}s")
     return found[0]
-
-
-def _domain(
-    where: str, key: str, item: dict[str, Any], group: AvailabilitySet | None, count: int, fleet: Fleet
-) -> int | None:
-    if group is None:
-        if item.get(key) is not None:
-            raise FleetError(f"{where}.{key}: only members of an availability set have one")
-        return None
-    value = item.get(key)
-    if value is None:
-        value = len(fleet.members(group)) % count
-    if value >= count:
-        raise FleetError(f"{where}.{key}: {value} is not below the {count} of the set")
-    return value
 
 
 def _state(where: str, index: int, item: dict[str, Any], fleet: Fleet, created: datetime) -> VmState:

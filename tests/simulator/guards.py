@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from . import maintenance
-from .model import Fleet, Vm
+from . import maintenance, routes_locks
+from .estate import Fleet
+from .model import Vm
 from .routing import ArmError
 
 _NEEDS_HOST = ("performMaintenance", "redeploy", "restart", "reapply", "powerOff")
@@ -17,15 +18,18 @@ _MOVES = ("performMaintenance", "redeploy")
 
 def refusal(fleet: Fleet, vm: Vm, kind: str, now: datetime) -> ArmError | None:
     """Return why this operation may not start on this VM now, or None."""
+    locked = routes_locks.refusal(fleet, vm)
+    if locked:
+        return locked
     if vm.state.operation:
         return _not_allowed(kind, vm, "another operation is in progress on it")
     if vm.state.power in ("deallocated", "deallocating") and kind in _NEEDS_HOST:
         return _not_allowed(kind, vm, "the VM is deallocated or is being deallocated")
     if kind == "performMaintenance" and not maintenance.allowed(fleet, vm, now):
         return _not_allowed(kind, vm, "the Subscription of this VM is not eligible")
-    if kind in _MOVES and vm.set and vm.set.concurrent_redeploys:
-        moving = [member for member in fleet.members(vm.set) if member.state.operation]
-        if len(moving) >= vm.set.concurrent_redeploys:
+    if kind in _MOVES and vm.group and vm.group.concurrent_redeploys:
+        moving = [member for member in fleet.members(vm.group) if member.state.operation]
+        if len(moving) >= vm.group.concurrent_redeploys:
             return ArmError(
                 409,
                 "TooManyVMRedeploymentRequests",

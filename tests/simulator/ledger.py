@@ -17,7 +17,8 @@ from .model import Vm
 class Entry:
     """One write. ``start`` to ``end`` spans the operation (``end`` None: still running).
 
-    ``down`` says whether the VM is out of service in that span (a refused or untouched VM is not).
+    ``down`` says whether the VM is out of service in that span (a refused or untouched VM is not). ``via`` says
+    whether the call named this VM (vm), was sent to its scale set with ids (instances), or to all of it (all).
     """
 
     entry: int
@@ -38,6 +39,9 @@ class Entry:
     operation_id: str | None = None
     error: str | None = None
     caller: str | None = None
+    zone: str | None = None
+    instance_id: str | None = None
+    via: str = "vm"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry with ISO times."""
@@ -73,9 +77,11 @@ class Ledger:
             status=status,
             start=at,
             end=at if ended else None,
-            set=vm.set.label if vm and vm.set else None,
+            set=vm.group.label if vm and vm.group else None,
             update_domain=vm.update_domain if vm else None,
             region=vm.region if vm else None,
+            zone=vm.zone if vm else None,
+            instance_id=vm.instance_id if vm else None,
             outcome=outcome,
             client_request_id=more.pop("client_request_id", None),
             **more,

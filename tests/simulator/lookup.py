@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .model import Vm
+from .model import ScaleSet, Vm
 from .routing import ArmError, Response
 
 if TYPE_CHECKING:
@@ -44,6 +44,42 @@ def find_vm(world: World, subscription: str, group: str, name: str) -> Vm:
     key = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{COMPUTE}/virtualMachines/{name}".lower()
     if key not in world.fleet.vms:
         raise not_found(f"{COMPUTE}/virtualMachines", name, group)
+    return world.fleet.vms[key]
+
+
+def find_scale_set(world: World, subscription: str, group: str, name: str) -> ScaleSet:
+    """Return the scale set; raises ArmError 404."""
+    need_group(world, subscription, group)
+    key = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{COMPUTE}/virtualMachineScaleSets/{name}"
+    if key.lower() not in world.fleet.scale_sets:
+        raise not_found(f"{COMPUTE}/virtualMachineScaleSets", name, group)
+    return world.fleet.scale_sets[key.lower()]
+
+
+def find_parent(world: World, subscription: str, group: str, name: str) -> ScaleSet:
+    """Return the scale set that a path goes through; raises ArmError 404 as Azure does for a missing parent."""
+    try:
+        return find_scale_set(world, subscription, group, name)
+    except ArmError as error:
+        if error.code == "ResourceGroupNotFound":
+            raise
+        message = (
+            "Failed to perform 'read' on resource(s) of type 'virtualMachineScaleSets/virtualMachines', because the "
+            f"parent resource '/subscriptions/{subscription}/resourceGroups/{group}/providers/{COMPUTE}"
+            f"/virtualMachineScaleSets/{name}' could not be found."
+        )
+        raise ArmError(404, "ParentResourceNotFound", message, {"x-ms-failure-cause": "gateway"}) from None
+
+
+def find_instance(world: World, subscription: str, group: str, name: str, instance: str) -> Vm:
+    """Return an instance of a uniform scale set; raises ArmError 404, or 400 for what is no number."""
+    found = find_parent(world, subscription, group, name)
+    if not instance.isdecimal():
+        message = "Virtual Machine Scale Set VM instanceId must be a number."
+        raise ArmError(400, "InvalidParameter", message, target="instanceId")
+    key = f"{found.id}/virtualMachines/{int(instance)}".lower()
+    if key not in world.fleet.vms:
+        raise ArmError(404, "NotFound", "The entity was not found in this Azure location.")
     return world.fleet.vms[key]
 
 

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from .clock import coarse
-from .model import Fleet, Vm
+from .estate import Fleet
+from .model import Vm
 
 
 def allowed(fleet: Fleet, vm: Vm, now: datetime) -> bool:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulated estate: subscriptions, regions, waves, availability sets and VMs with their changing state."""
+"""The things of the simulated estate: regions, waves, availability sets, scale sets, VMs with their changing state."""
 
 from __future__ import annotations
 
@@ -67,9 +67,53 @@ class AvailabilitySet:
 
 
 @dataclass
-class VmState:
-    """What changes in a VM's life; times are aware datetimes. ``agent_ready_at``: Not Ready until then."""
+class ScaleSet:
+    """A scale set; ``provisioning`` and ``capacity`` change. ``template`` is what a new instance is made of.
 
+    Instances of a uniform one are numbered; a flexible one has VMs of its own.
+    """
+
+    name: str
+    resource_group: str
+    region: str
+    subscription: str
+    orchestration: str = "uniform"
+    zones: tuple[str, ...] = ()
+    update_domains: int = 5
+    fault_domains: int = 5
+    size: str = "Standard_D2s_v5"
+    upgrade: str = "Manual"
+    tags: dict[str, str] = field(default_factory=dict)
+    concurrent_redeploys: int | None = None
+    template: dict[str, Any] = field(default_factory=dict)
+    created: datetime | None = None
+    provisioning: str = "Succeeded"
+    next_number: int = 0
+
+    @property
+    def uniform(self) -> bool:
+        return self.orchestration == "uniform"
+
+    @cached_property
+    def id(self) -> str:
+        return (
+            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.Compute/virtualMachineScaleSets/{self.name}"
+        )
+
+    @property
+    def label(self) -> str:
+        return f"{self.resource_group}/{self.name}"
+
+
+@dataclass
+class VmState:
+    """What changes in a VM's life; times are aware datetimes. ``agent_ready_at``: Not Ready until then.
+
+    ``version`` counts the changes, so that what was made of an older state is recognised.
+    """
+
+    version = 0
     power: str = "running"
     agent: str = "ready"
     provisioning: str = "succeeded"
@@ -89,6 +133,10 @@ class VmState:
     boot_id: str | None = None
     etag: int = 1
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__[name] = value
+        self.__dict__["version"] = self.version + 1
+
     def as_dict(self) -> dict[str, Any]:
         """Return the state with ISO times."""
         return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in asdict(self).items()}
@@ -105,7 +153,7 @@ class VmState:
 
 @dataclass
 class Vm:
-    """A VM: what is fixed, and its state."""
+    """A VM, or an instance of a uniform scale set (then with an instance id): what is fixed, and its state."""
 
     name: str
     resource_group: str
@@ -115,8 +163,6 @@ class Vm:
     size: str
     os: str
     set: AvailabilitySet | None
-    update_domain: int | None
-    fault_domain: int | None
     zone: str | None
     ephemeral_os: bool
     priority: str
@@ -126,6 +172,12 @@ class Vm:
     guest: dict[str, Any] | None
     created: datetime
     state: VmState = field(default_factory=VmState)
+    update_domain: int | None = None
+    fault_domain: int | None = None
+    scale_set: ScaleSet | None = None
+    instance_id: str | None = None
+    pinned: bool = False
+    latest_model: bool = True
     initial: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -147,52 +199,31 @@ class Vm:
         return self._id(self.resource_group.upper(), self.name.upper())
 
     def _id(self, group: str, name: str) -> str:
+        if self.scale_set and self.instance_id is not None:
+            return f"{self.scale_set.id}/virtualMachines/{self.instance_id}"
         return (
             f"/subscriptions/{self.subscription}/resourceGroups/{group}"
             f"/providers/Microsoft.Compute/virtualMachines/{name}"
         )
 
     @property
+    def group(self) -> AvailabilitySet | ScaleSet | None:
+        """The availability set or scale set it belongs to."""
+        return self.set or self.scale_set
+
+    @property
+    def computer_name(self) -> str:
+        """The name the guest has: that of the VM, or as uniform scale sets make it, ending in a base-36 number."""
+        if self.instance_id is None or self.scale_set is None:
+            return self.name
+        digits, number = "", int(self.instance_id)
+        while number:
+            number, digit = divmod(number, 36)
+            digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[digit] + digits
+        return f"{self.scale_set.name[:9]}{digits:0>6}"
+
+    @property
     def guest_address(self) -> str:
         """Where the guest is reached: its private address, or its public one (guest.reach: public)."""
         by_public = (self.guest or {}).get("reach") == "public"
         return (self.state.public if by_public else self.state.private) or ""
-
-
-@dataclass
-class Fleet:
-    """Everything a fleet file says, ready to use."""
-
-    tenant: str
-    credentials: list[dict[str, Any]]
-    subscriptions: dict[str, str]
-    regions: dict[str, Region]
-    waves: dict[str, Wave]
-    sets: list[AvailabilitySet]
-    vms: dict[str, Vm]
-    groups: dict[tuple[str, str], tuple[str, str]]
-    operations: dict[str, list[dict[str, Any]]]
-    faults: list[dict[str, Any]]
-    status_only: str
-    page_size: int
-    limits: bool
-    quirks: dict[str, Any]
-    agent_after_seconds: float
-    identity_header: str
-    by_set: dict[str, list[Vm]] = field(default_factory=dict)
-
-    def named(self, name: str) -> list[Vm]:
-        """Return the VMs of this name, or of this id, in any case."""
-        if name.startswith("/"):
-            return [self.vms[name.lower()]] if name.lower() in self.vms else []
-        return [vm for vm in self.vms.values() if vm.name.lower() == name.lower()]
-
-    def add(self, vm: Vm) -> None:
-        """Take in a VM."""
-        self.vms[vm.key] = vm
-        if vm.set:
-            self.by_set.setdefault(vm.set.id, []).append(vm)
-
-    def members(self, group: AvailabilitySet) -> list[Vm]:
-        """Return the VMs of an availability set."""
-        return self.by_set.get(group.id, [])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,9 +16,10 @@ from . import effects
 from .clock import Clock
 from .guestlink import NoGuests
 from .ledger import Ledger
-from .model import Fleet, Vm
-from .operation import Operation
-from .transitions import choose
+from .estate import Fleet
+from .model import Vm
+from .operation import Operation, SetOperation
+from .transitions import Transition, choose
 
 _STATUS = {"failed": "Failed", "canceled": "Canceled"}
 
@@ -29,18 +31,21 @@ class Engine:
         self.fleet, self.clock, self.ledger, self.guests = fleet, clock, ledger, guests
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
-        self.operations: dict[str, Operation] = {}
+        self.operations: dict[str, Operation | SetOperation] = {}
         self.running: dict[str, Operation] = {}
         self.writes = 0
+        # Scheduled Events, where the fleet has them, decide whether an operation waits.
+        self.hold: Callable[[Vm, str, Transition], Transition] = lambda vm, kind, transition: transition
 
     def begin(self, vm: Vm, kind: str, **ledger: Any) -> Operation:
-        """Start an operation that no guard refused."""
+        """Start an operation that no guard refused; with an operation_id it is a part of that one."""
         now = self.clock.now()
         attempt = vm.state.attempts.get(kind, 0)
         vm.state.attempts[kind] = attempt + 1
-        transition = choose(kind, attempt, self.fleet.operations, vm.state.operations)
+        transition = self.hold(vm, kind, choose(kind, attempt, self.fleet.operations, vm.state.operations))
         down = effects.takes_down(kind, transition, vm)
-        operation_id = str(uuid.uuid4())
+        own_id = str(uuid.uuid4())
+        operation_id = ledger.pop("operation_id", own_id)
         entry = self.ledger.write(
             at=now,
             method="POST",
@@ -55,30 +60,55 @@ class Engine:
             **ledger,
         )
         operation = Operation(
-            operation_id, kind, vm.key, vm.subscription, vm.region, now, transition, entry.entry, down
+            own_id, kind, vm.key, vm.subscription, vm.region, now, transition, entry.entry, down
         )
         self.operations[operation.id] = self.running[operation.id] = operation
         vm.state.operation = operation.id
         vm.state.etag += 1
         self.writes += 1
         self.settle()
+        self.changed.notify_all()
         return operation
+
+    def begin_many(self, vms: list[Vm], kind: str, **ledger: Any) -> SetOperation:
+        """Start one operation on several instances at once; each has its entry in the ledger, under one id."""
+        operation_id = str(uuid.uuid4())
+        parts = [self.begin(vm, kind, operation_id=operation_id, **ledger) for vm in vms]
+        whole = SetOperation(operation_id, kind, vms[0].subscription, vms[0].region, parts)
+        self.operations[whole.id] = whole
+        return whole
+
+    def remove(self, vm: Vm) -> None:
+        """Delete a VM: what ran on it fails."""
+        operation = self.running.pop(vm.state.operation or "", None)
+        if operation:
+            operation.phase, operation.end, operation.status = "done", self.clock.now(), "Failed"
+            operation.error = {"code": "VMNotFound", "message": f"The VM '{vm.name}' was not found."}
+            entry = self.ledger.get(operation.entry)
+            entry.end, entry.outcome, entry.error = operation.end, "failed", "VMNotFound"
+        self.fleet.remove(vm)
+        self.guests.run(lambda: self.guests.halt(vm))
+        self.writes += 1
+        self.changed.notify_all()
 
     def settle(self) -> None:
         """Bring every running operation to where it is by now."""
         now = self.clock.now()
+        before = self.writes
         for operation in list(self.running.values()):
-            if operation.phase == "waiting" and now >= self._leaves_at(operation):
+            if operation.phase == "waiting" and now >= self.leaves_at(operation):
                 self._leave(operation, now)
             if operation.phase == "moving" and self._is_due(operation, now):
                 self._arrive(operation)
-        self.changed.notify_all()
+        if self.writes != before:
+            self.changed.notify_all()
 
-    def poll(self, operation: Operation) -> None:
+    def poll(self, operation: Operation | SetOperation) -> None:
         """Count a poll of the operation's URL."""
-        if operation.id in self.running:
-            operation.polls += 1
-            self.settle()
+        for part in operation.parts if isinstance(operation, SetOperation) else [operation]:
+            if part.id in self.running:
+                part.polls += 1
+        self.settle()
 
     def approve(self, vm: Vm) -> bool:
         """End the wait before the VM goes down (an approved event); False if it does not wait."""
@@ -95,7 +125,7 @@ class Engine:
         times = []
         for operation in self.running.values():
             if operation.phase == "waiting":
-                times.append(self._leaves_at(operation))
+                times.append(self.leaves_at(operation))
             elif (
                 operation.phase == "moving"
                 and operation.transition.after_polls is None
@@ -117,11 +147,12 @@ class Engine:
         """Say whether the VM runs and no operation keeps it out of service."""
         return vm.state.power == "running" and self.moving(vm) is None
 
-    def _leaves_at(self, operation: Operation) -> datetime:
+    def leaves_at(self, operation: Operation) -> datetime:
+        """Return when the VM goes down unless its event is approved before."""
         return operation.start + timedelta(seconds=operation.transition.waits_seconds)
 
     def _ends_at(self, operation: Operation) -> datetime:
-        return (operation.left or self._leaves_at(operation)) + timedelta(seconds=operation.transition.after_seconds)
+        return (operation.left or self.leaves_at(operation)) + timedelta(seconds=operation.transition.after_seconds)
 
     def _is_due(self, operation: Operation, now: datetime) -> bool:
         transition = operation.transition

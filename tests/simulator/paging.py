@@ -10,22 +10,32 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from .routing import ArmError, Request, Response
+from .routing import ArmError, Page, Request, Response, encode
 
 if TYPE_CHECKING:
     from .world import World
 
 
-def page(world: World, request: Request, items: Sequence[Any], render: Callable[[Any], Any]) -> Response:
+def page(
+    world: World, request: Request, items: Sequence[Any], render: Callable[[Any], dict[str, Any] | bytes]
+) -> Response:
     """Return the page that the request's $skiptoken names (the first without one)."""
     size, token = world.fleet.page_size, request.query.get("$skiptoken")
     if token is None and world.fleet.quirks["empty_first_page"]:
-        return Response(200, {"value": [], "nextLink": _link(world, request, 0)})
+        return Response(200, Page([], _link(world, request, 0)))
     start = _offset(token)
-    body: dict[str, Any] = {"value": [render(item) for item in items[start : start + size]]}
-    if start + size < len(items):
-        body["nextLink"] = _link(world, request, start + size)
-    return Response(200, body)
+    shown = [
+        item if isinstance(item, bytes) else encode(item) for item in map(render, items[start : start + size])
+    ]
+    return Response(200, Page(shown, _link(world, request, start + size) if start + size < len(items) else None))
+
+
+def same_page(world: World, request: Request) -> str:
+    """Return the link to the page that the request asks for (the first, if its token is none)."""
+    try:
+        return _link(world, request, _offset(request.query.get("$skiptoken")))
+    except ArmError:
+        return _link(world, request, 0)
 
 
 def _link(world: World, request: Request, offset: int) -> str:

@@ -17,6 +17,11 @@ POLICIES = {
     "LowCostGet": ((12, 36), (8000, 24000)),
     "HighCostGet": (None, (300, 900)),
     "GetOperation": ((15, 45), (5000, 15000)),
+    "UpdateVMScaleSet": (None, (500, 1500)),
+    "LowCostGetVMScaleSet": ((12, 36), (800, 2400)),
+    "HighCostGetVMScaleSet": ((10, 30), (360, 1080)),
+    "UpdateVMScaleSetVM": ((4, 12), (500, 1500)),
+    "GetVMScaleSetVM": ((12, 36), (2000, 6000)),
 }
 
 
@@ -59,7 +64,7 @@ class Rates:
             ("SubscriptionMaximum", per_subscription, subscription),
             ("Resource", per_resource, resource.lower()),
         ):
-            if rate is None:
+            if rate is None or not key:
                 continue
             bucket = self._buckets.setdefault((policy + suffix, key), Bucket(*rate, rate[1], time.monotonic()))
             left = bucket.take()

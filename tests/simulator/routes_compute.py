@@ -1,12 +1,12 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What compute lets one read: VMs, their views, availability sets, scale sets."""
+"""What compute lets one read: VMs, their views, availability sets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING
 
 from .lookup import COMPUTE, find_vm, metered, need_group, not_found
 from .model import AvailabilitySet, Vm
@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 _SUB = "/subscriptions/{subscription}"
 _GROUP = _SUB + "/resourceGroups/{group}"
 _COMPUTE = f"/providers/{COMPUTE}"
+_OF_SCALE_SET = re.compile(r"\s*'?virtualMachineScaleSet/id'?\s+eq\s+'([^']*)'\s*", re.IGNORECASE)
 
 
 def routes(world: World) -> list[Route]:
     """Return the routes of this part."""
     part = Compute(world)
-    vms, sets, scale = (
-        f"{_COMPUTE}/{kind}" for kind in ("virtualMachines", "availabilitySets", "virtualMachineScaleSets")
-    )
+    vms, sets = f"{_COMPUTE}/virtualMachines", f"{_COMPUTE}/availabilitySets"
     return [
         route("GET", _SUB + vms, part.list_all),
         route("GET", _GROUP + vms, part.list_group),
@@ -35,9 +34,6 @@ def routes(world: World) -> list[Route]:
         route("GET", _SUB + sets, part.sets),
         route("GET", _GROUP + sets, part.sets_of_group),
         route("GET", f"{_GROUP}{sets}/{{name}}", part.set),
-        route("GET", _SUB + scale, part.no_scale_sets),
-        route("GET", _GROUP + scale, part.no_scale_sets),
-        route("GET", f"{_GROUP}{scale}/{{name}}", part.missing_scale_set),
     ]
 
 
@@ -49,35 +45,28 @@ class Compute:
 
     def list_all(self, request: Request, subscription: str) -> Response:
         """All VMs of a subscription; statusOnly=true gives their run-time status."""
-        found = [vm for vm in self.fleet.vms.values() if vm.subscription == subscription.lower()]
         status_only = request.query.get("statusonly", "").lower() == "true"
-        return self._list(request, subscription, found, self.world.view.status_only if status_only else None)
+        return self._list(request, subscription, self.fleet.listed(subscription), "status" if status_only else None)
 
     def list_group(self, request: Request, subscription: str, group: str) -> Response:
         """The VMs of a resource group, with views if expanded."""
         need_group(self.world, subscription, group)
-        found = [
-            vm
-            for vm in self.fleet.vms.values()
-            if vm.subscription == subscription.lower() and vm.resource_group.lower() == group.lower()
-        ]
-        return self._list(request, subscription, found)
+        return self._list(request, subscription, self.fleet.listed(subscription, group))
 
-    def _list(
-        self, request: Request, subscription: str, found: list[Vm], render: Callable[[Vm], dict[str, Any]] | None = None
-    ) -> Response:
-        view = self.world.view
+    def _list(self, request: Request, subscription: str, found: list[Vm], kind: str | None = None) -> Response:
         if "$filter" in request.query:
-            if "virtualmachinescaleset/id" not in request.query["$filter"].lower():
+            match = _OF_SCALE_SET.fullmatch(request.query["$filter"])
+            if not match:
                 raise ArmError(400, "BadRequest", f"The filter '{request.query['$filter']}' is not supported.")
-            found = []
-        expand = request.query.get("$expand", "").lower() == "instanceview"
-        render = render or ((lambda vm: _expanded(view.listed(vm), view.instance_view(vm))) if expand else view.listed)
+            found = [vm for vm in found if vm.scale_set and vm.scale_set.id.lower() == match[1].lower()]
+        kind = kind or ("expanded" if request.query.get("$expand", "").lower() == "instanceview" else "model")
+        view = self.world.view
+        render = {"status": view.status_only, "expanded": view.expanded, "model": view.listed}[kind]
         return metered(
             self.world,
             "HighCostGet",
             subscription,
-            lambda: page(self.world, request, found, render),
+            lambda: page(self.world, request, found, self.world.items.keeper(kind, render)),
         )
 
     def get(self, request: Request, subscription: str, group: str, name: str) -> Response:
@@ -118,12 +107,7 @@ class Compute:
 
     def _sets(self, request: Request, subscription: str, found: list[AvailabilitySet]) -> Response:
         render = self.world.view.models.availability_set
-        return metered(
-            self.world,
-            "HighCostGet",
-            subscription,
-            lambda: page(self.world, request, found, render),
-        )
+        return metered(self.world, "HighCostGet", subscription, lambda: page(self.world, request, found, render))
 
     def set(self, request: Request, subscription: str, group: str, name: str) -> Response:
         """One availability set."""
@@ -133,19 +117,3 @@ class Compute:
             render = self.world.view.models.availability_set
             return metered(self.world, "LowCostGet", subscription, lambda: Response(200, render(found[0])), found[0].id)
         raise not_found(f"{COMPUTE}/availabilitySets", name, group)
-
-    def no_scale_sets(self, request: Request, subscription: str, group: str | None = None) -> Response:
-        """The fleet has no scale sets."""
-        if group:
-            need_group(self.world, subscription, group)
-        return metered(self.world, "HighCostGet", subscription, lambda: Response(200, {"value": []}))
-
-    def missing_scale_set(self, request: Request, subscription: str, group: str, name: str) -> Response:
-        """No scale set is ever found."""
-        need_group(self.world, subscription, group)
-        raise not_found(f"{COMPUTE}/virtualMachineScaleSets", name, group)
-
-
-def _expanded(item: dict[str, Any], view: dict[str, Any]) -> dict[str, Any]:
-    item["properties"]["instanceView"] = view
-    return item

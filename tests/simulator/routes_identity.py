@@ -9,7 +9,6 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from .identity import LIFETIME
 from .routing import Request, Response, Route, route
 
 if TYPE_CHECKING:
@@ -122,9 +121,11 @@ class Entra:
         audience = form.get("resource") or scope.removesuffix("/.default") or self.world.url
         token = self.world.identity.token(form["client_id"].lower(), audience)
         if "/v2.0/" in request.path.lower():
-            lifetimes: dict[str, Any] = {"expires_in": LIFETIME, "ext_expires_in": LIFETIME}
+            seconds = self.world.fleet.token_seconds
+            lifetimes: dict[str, Any] = {"expires_in": seconds, "ext_expires_in": seconds}
             return Response(200, {"token_type": "Bearer", **lifetimes, "access_token": token})
-        return Response(200, {"token_type": "Bearer", **_times_as_text(), "resource": audience, "access_token": token})
+        body = {"token_type": "Bearer", **_times(self.world), "resource": audience, "access_token": token}
+        return Response(200, body)
 
     def _refusal(self, tenant: str, form: dict[str, str]) -> Response | None:
         if not self._knows(tenant):
@@ -146,13 +147,15 @@ class Entra:
         return None
 
 
-def _times_as_text() -> dict[str, str]:
-    expires = int(time.time()) + LIFETIME
+def _times(world: World) -> dict[str, str]:
+    """Return a token's times as texts, as the older endpoints give them."""
+    seconds = world.fleet.token_seconds
+    expires = int(time.time()) + seconds
     return {
-        "expires_in": str(LIFETIME),
-        "ext_expires_in": str(LIFETIME),
+        "expires_in": str(seconds),
+        "ext_expires_in": str(seconds),
         "expires_on": str(expires),
-        "not_before": str(expires - LIFETIME),
+        "not_before": str(expires - seconds),
     }
 
 
@@ -200,7 +203,7 @@ class ManagedIdentity:
         body: dict[str, Any] = {
             "access_token": self.world.identity.token(found["client_id"], resource),
             "client_id": found["client_id"],
-            **_times_as_text(),
+            **_times(self.world),
             "resource": resource,
             "token_type": "Bearer",
         }

@@ -48,7 +48,7 @@ class ActivityLog:
 
     def _events(self, entry: Entry) -> list[dict[str, Any]]:
         accepted = entry.accepted or entry.start
-        if entry.status is None or entry.status >= 400:
+        if entry.status is None or not 200 <= entry.status < 300:
             return [
                 self._event(entry, accepted, "Failed", _STATUS_TEXT.get(entry.status or 500, "")),
                 self._event(entry, accepted, "Started", ""),
@@ -59,7 +59,8 @@ class ActivityLog:
         return events
 
     def _event(self, entry: Entry, when: datetime, status: str, sub_status: str) -> dict[str, Any]:
-        action = f"Microsoft.Compute/virtualMachines/{entry.operation}/action"
+        kind = "virtualMachineScaleSets/virtualMachines" if "/virtualmachinescalesets/" in entry.id.lower() else "virtualMachines"
+        action = f"Microsoft.Compute/{kind}/{entry.operation}/action"
         dummy, dummy, subscription, dummy, group, *dummy = [*entry.id.split("/"), "", "", "", "", ""]
         identity, correlation = guid("event", entry.entry, status), guid("correlation", entry.entry)
         stamp = precise(when).replace("+00:00", "Z")

@@ -46,7 +46,7 @@ class Kind:
 
     def list_all(self, request: Request, subscription: str) -> Response:
         """All of a subscription."""
-        return self._page(request, self._vms(subscription))
+        return self._page(request, [vm for vm in self.world.fleet.listed(subscription) if self.has(vm)])
 
     def list_group(self, request: Request, subscription: str, group: str) -> Response:
         """Those of a resource group."""
@@ -61,11 +61,8 @@ class Kind:
         raise not_found(f"Microsoft.Network/{self.name}", name, group)
 
     def _page(self, request: Request, vms: list[Vm]) -> Response:
-        return page(self.world, request, vms, self.render)
-
-    def _vms(self, subscription: str) -> list[Vm]:
-        return [vm for vm in self.world.fleet.vms.values() if vm.subscription == subscription.lower() and self.has(vm)]
+        return page(self.world, request, vms, self.world.items.keeper(self.suffix, self.render))
 
     def _of_group(self, subscription: str, group: str) -> list[Vm]:
         need_group(self.world, subscription, group)
-        return [vm for vm in self._vms(subscription) if vm.resource_group.lower() == group.lower()]
+        return [vm for vm in self.world.fleet.listed(subscription, group) if self.has(vm)]

@@ -1,17 +1,19 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compute's operations on VMs: the POST that starts one, and the URLs that tell how it fares."""
+"""Compute's operations on VMs and scale sets: the POST that starts one, and the URLs that tell how it fares."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from . import guards
-from .lookup import COMPUTE, find_vm, metered
+from .lookup import COMPUTE, find_instance, find_scale_set, find_vm, metered
 from .model import Vm
-from .operation import Operation
-from .routing import ArmError, Handler, Request, Response, Route, route
+from .operation import Operation, SetOperation
+from .routes_scalesets import INSTANCE, ONE, not_for
+from .routing import ArmError, Request, Response, Route, route
 from .transitions import KINDS
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 _SUB = "/subscriptions/{subscription}"
 _VM = f"{_SUB}/resourceGroups/{{group}}/providers/{COMPUTE}/virtualMachines/{{name}}"
 _POLICY = {"deallocate": "DeleteVM"}
+# Compute counts moves of instances like calls to the whole set, by subscription only; what else is done to one, apart.
+_INSTANCE_POLICY = {"performMaintenance": "UpdateVMScaleSet", "redeploy": "UpdateVMScaleSet"}
+_OF_INSTANCES = tuple(kind for kind in KINDS if kind != "reapply")
 
 
 def routes(world: World) -> list[Route]:
@@ -27,13 +32,11 @@ def routes(world: World) -> list[Route]:
     part = Operations(world)
     status = f"{_SUB}/providers/{COMPUTE}/locations/{{location}}/operations/{{operation}}"
     return [
-        *(route("POST", f"{_VM}/{kind}", _action(part, kind)) for kind in KINDS),
+        *(route("POST", f"{_VM}/{kind}", partial(part.act, kind=kind)) for kind in KINDS),
+        *(route("POST", f"{INSTANCE}/{kind}", partial(part.act_on_instance, kind=kind)) for kind in _OF_INSTANCES),
+        *(route("POST", f"{ONE}/{kind}", partial(part.act_on_set, kind=kind)) for kind in _OF_INSTANCES),
         route("GET", status, part.status),
     ]
-
-
-def _action(part: Operations, kind: str) -> Handler:
-    return lambda request, **where: part.act(request, kind, **where)
 
 
 class Operations:
@@ -42,26 +45,56 @@ class Operations:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def act(self, request: Request, kind: str, subscription: str, group: str, name: str) -> Response:
-        """Start an operation, or refuse it; both go to the ledger."""
-        vm = find_vm(self.world, subscription, group, name)
-        header, throttled = self.world.rates.spend(_POLICY.get(kind, "UpdateVM"), f"{subscription}/{vm.region}", vm.key)
-        refused = guards.refusal(self.world.fleet, vm, kind, self.world.clock.now())
+    def act(self, request: Request, kind: str, **where: str) -> Response:
+        """Start an operation on a VM, or refuse it; both go to the ledger."""
+        vm = find_vm(self.world, **where)
+        return self._start(request, kind, [vm], _POLICY.get(kind, "UpdateVM"), vm.key)
+
+    def act_on_instance(self, request: Request, kind: str, **where: str) -> Response:
+        """Start an operation on an instance of a uniform scale set."""
+        vm = find_instance(self.world, **where)
+        policy = _INSTANCE_POLICY.get(kind, "UpdateVMScaleSetVM")
+        return self._start(request, kind, [vm], policy, vm.key)
+
+    def act_on_set(self, request: Request, kind: str, **where: str) -> Response:
+        """Start an operation on the instances the body names. Without a body: on every instance."""
+        group = find_scale_set(self.world, **where)
+        if not group.uniform:
+            raise not_for(group, f"{kind}.POST")
+        named = (request.json() or {}).get("instanceIds")
+        members = self.world.fleet.members(group)
+        if named is not None:
+            members = [find_instance(self.world, **where, instance=str(number)) for number in named]
+        if not members:
+            message = "The value of parameter instanceIds is invalid."
+            raise ArmError(400, "InvalidParameter", message, target="instanceIds")
+        via = "all" if named is None else "instances"
+        return self._start(request, kind, members, "UpdateVMScaleSet", group.id, via)
+
+    def _start(
+        self, request: Request, kind: str, vms: list[Vm], policy: str, resource: str, via: str = "vm"
+    ) -> Response:
+        """Start it on all or, if it is refused for one, on none."""
+        header, throttled = self.world.rates.spend(policy, f"{vms[0].subscription}/{vms[0].region}", resource)
+        now = self.world.clock.now()
+        reasons = ((vm, guards.refusal(self.world.fleet, vm, kind, now)) for vm in vms)
+        vm, refused = next(((vm, reason) for vm, reason in reasons if reason), (vms[0], None))
+        sent = {
+            "client_request_id": request.headers.get("x-ms-client-request-id"),
+            "caller": request.caller.client_id,
+            "via": via,
+        }
         if throttled or refused:
             answer = throttled or refused.response()
-            self._refuse(request, vm, kind, answer, "TooManyRequests" if throttled else refused.code)
+            self._refuse(vm, kind, answer, "TooManyRequests" if throttled else refused.code, sent)
         else:
-            operation = self.world.engine.begin(
-                vm,
-                kind,
-                client_request_id=request.headers.get("x-ms-client-request-id"),
-                caller=request.caller.client_id,
-            )
+            begin = self.world.engine.begin
+            operation = begin(vms[0], kind, **sent) if via == "vm" else self.world.engine.begin_many(vms, kind, **sent)
             answer = Response(202, None, self._urls(operation, request.query["api-version"]))
         answer.headers["x-ms-ratelimit-remaining-resource"] = header
         return answer
 
-    def _refuse(self, request: Request, vm: Vm, kind: str, answer: Response, code: str) -> None:
+    def _refuse(self, vm: Vm, kind: str, answer: Response, code: str, sent: dict[str, Any]) -> None:
         self.world.ledger.write(
             at=self.world.clock.now(),
             method="POST",
@@ -70,12 +103,11 @@ class Operations:
             vm=vm,
             outcome="refused",
             error=code,
-            caller=request.caller.client_id,
-            client_request_id=request.headers.get("x-ms-client-request-id"),
+            **sent,
         )
         self.world.engine.writes += 1
 
-    def _urls(self, operation: Operation, version: str) -> dict[str, str]:
+    def _urls(self, operation: Operation | SetOperation, version: str) -> dict[str, str]:
         base = (
             f"{self.world.url}/subscriptions/{operation.subscription}/providers/{COMPUTE}/locations/{operation.region}"
             f"/operations/{operation.id}?p={operation.token}"

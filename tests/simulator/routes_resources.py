@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from .lookup import no_group
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .world import World
 
 _SUB = "/subscriptions/{subscription}"
+_TYPE_IS = re.compile(r"resourceType eq '([^']+)'", re.IGNORECASE)
 
 
 def routes(world: World) -> list[Route]:
@@ -28,6 +30,7 @@ def routes(world: World) -> list[Route]:
         route("GET", "/subscriptions", part.subscriptions),
         route("GET", _SUB, part.subscription),
         route("GET", _SUB + "/locations", part.locations),
+        route("GET", _SUB + "/resources", part.resources),
         route("GET", _SUB + "/resourceGroups", part.groups),
         route("GET", _SUB + "/resourceGroups/{group}", part.group),
         route("POST", "/batch", part.batch),
@@ -129,6 +132,22 @@ class Resources:
             ]
         return body
 
+    def resources(self, request: Request, subscription: str) -> Response:
+        """Ids, names and types of VMs and scale sets; only a filter by resource types is known."""
+        text = request.query.get("$filter", "")
+        wanted = {kind.lower() for kind in _TYPE_IS.findall(text)}
+        if not wanted or _TYPE_IS.sub("", text).replace(" or ", "").strip():
+            raise ArmError(400, "InvalidFilterInQueryString", f"Invalid $filter '{text}' specified in the query string.")
+        fleet = self.world.fleet
+        found = [("virtualMachines", vm) for vm in fleet.listed(subscription.lower())]
+        found += [("virtualMachineScaleSets", group) for group in fleet.scale_sets_in(subscription.lower(), None)]
+        found = [(kind, item) for kind, item in found if f"microsoft.compute/{kind}".lower() in wanted]
+        return page(self.world, request, found, self._resource)
+
+    def _resource(self, kind_and_item: tuple[str, Any]) -> dict[str, Any]:
+        kind, item = kind_and_item
+        return {"id": item.id, "name": item.name, "type": f"Microsoft.Compute/{kind}", "location": item.region}
+
     def groups(self, request: Request, subscription: str) -> Response:
         """The resource groups of a subscription."""
         keys = [key for key in self.world.fleet.groups if key[0] == subscription.lower()]
@@ -169,6 +188,6 @@ class Resources:
             "name": part.get("name", guid(target)),
             "httpStatusCode": response.status,
             "headers": response.headers,
-            "content": response.body,
+            "content": response.plain(),
             "contentLength": 0,
         }

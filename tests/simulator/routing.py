@@ -50,25 +50,62 @@ class Request:
         return dict(parse_qsl(self.body.decode("utf-8", "replace")))
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
+def encode(value: Any) -> bytes:
+    """Return compact JSON."""
+    return _ENCODER.encode(value).encode("ascii")
+
+
+@dataclass
+class Page:
+    """A page of a list; its items are JSON already."""
+
+    items: list[bytes]
+    next_link: str | None = None
+
+    def encode(self) -> bytes:
+        """Return the page as JSON."""
+        link = b"" if self.next_link is None else b',"nextLink":' + encode(self.next_link)
+        return b'{"value":[' + b",".join(self.items) + b"]" + link + b"}"
+
+
 @dataclass
 class Response:
-    """What goes back: body is None (empty), bytes (as is) or anything JSON can hold."""
+    """What goes back: body is None (empty), bytes (as is), a Page, or anything JSON can hold."""
 
     status: int
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
 
+    def content(self) -> bytes:
+        """Return the body as it goes over the wire."""
+        if self.body is None:
+            return b""
+        if isinstance(self.body, bytes):
+            return self.body
+        return self.body.encode() if isinstance(self.body, Page) else encode(self.body)
+
+    def plain(self) -> Any:
+        """Return the body as data, for an answer inside another."""
+        return json.loads(self.body.encode()) if isinstance(self.body, Page) else self.body
+
 
 class ArmError(Exception):
-    """An error in ARM's usual body: {"error": {"code", "message"}}."""
+    """An error in ARM's usual body: {"error": {"code", "message"}}, with extra members such as target or details."""
 
-    def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, headers: dict[str, str] | None = None, **extra: Any
+    ) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.headers = status, code, message, headers or {}
+        self.extra = extra
 
     def response(self) -> Response:
         """Render the error."""
-        return Response(self.status, {"error": {"code": self.code, "message": self.message}}, dict(self.headers))
+        error = {"code": self.code, "message": self.message, **self.extra}
+        return Response(self.status, {"error": error}, dict(self.headers))
 
 
 Handler = Callable[..., Response]

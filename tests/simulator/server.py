@@ -15,7 +15,8 @@ from . import certs, fleetfile
 from .clock import Clock
 from .control import Control
 from .guestlink import NoGuests, RealGuests
-from .model import Fleet
+from .imds import Imds
+from .estate import Fleet
 from .store import Store
 from .wire import TlsServer
 from .world import World
@@ -25,7 +26,8 @@ class Simulator:
     """A simulated Azure on 127.0.0.1.
 
     ``fleet`` is a fleet file or its content, ``guests`` an object like simulator.guests.Guests or None.
-    ``fresh`` forgets a saved state. Usable as a context manager. Raises FleetError for a wrong fleet.
+    ``fresh`` forgets a saved state, ``latency_ms`` overrides the fleet's. Usable as a context manager. Raises
+    FleetError for a wrong fleet.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Simulator:
         *,
         port: int = 0,
         fresh: bool = False,
+        latency_ms: float | None = None,
     ) -> None:
         self.directory = Path(state_dir).resolve()
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -43,8 +46,10 @@ class Simulator:
         self._digest = fleetfile.digest(self._data)
         self._store = Store(self.directory)
         self._port = port
+        self._latency_ms = latency_ms
         self._link = RealGuests(guests) if guests is not None else NoGuests()
         self._server: TlsServer | None = None
+        self._imds = Imds(lambda: self.world)
         self._pump = threading.Thread(target=self._run_pump, daemon=True, name="operations")
         self._stopping = False
         saved = None if fresh else self._store.load(self._digest)
@@ -61,16 +66,20 @@ class Simulator:
         self._store.keep_port(self._server.port)
         self.world.url = f"https://127.0.0.1:{self._server.port}"
         self._server.start()
+        self._imds.start()
         self._pump.start()
         with self.world.lock:
             self.save(force=True)
         return self
 
     def stop(self) -> None:
-        """Stop listening, halt the guests, save."""
+        """Stop listening, halt the guests, save. What has been stopped stays as it is."""
+        if self._stopping:
+            return
         self._stopping = True
         if self._server:
             self._server.stop()
+        self._imds.stop()
         with self.world.lock:
             self.world.engine.changed.notify_all()
         if self._pump.is_alive():
@@ -114,7 +123,10 @@ class Simulator:
             real = datetime.now(UTC)
             self._epoch = fleetfile.start_time(self._data, real)
             clock = Clock((self._epoch - real).total_seconds())
-        world = World(fleetfile.build(self._data, self._epoch), self.directory, clock, self._link)
+        fleet = fleetfile.build(self._data, self._epoch)
+        if self._latency_ms is not None:
+            fleet.latency_ms = self._latency_ms
+        world = World(fleet, self.directory, clock, self._link)
         if saved:
             self._store.apply(saved, world)
         self.control = Control(world, self.reset)

@@ -12,8 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from . import fleetsets
 from .clock import iso
-from .operation import Operation
+from .operation import Operation, SetOperation
 from .world import World
 
 _STATE = "state.json"
@@ -47,15 +48,33 @@ class Store:
 
     def apply(self, saved: dict[str, Any], world: World) -> None:
         """Put a saved state into a new world."""
+        self._members(saved, world)
         for key, state in saved["vms"].items():
             if key in world.fleet.vms:
                 world.fleet.vms[key].state.update(state)
         world.ledger.restore(saved["ledger"])
+        world.insights.update(saved["insights"])
+        known = world.engine.operations
         for item in saved["operations"]:
+            if "parts" in item:
+                known[item["id"]] = SetOperation.restore(item, known)
+                continue
             operation = Operation.restore(item)
-            world.engine.operations[operation.id] = operation
+            known[operation.id] = operation
             if operation.phase != "done":
                 world.engine.running[operation.id] = operation
+
+    def _members(self, saved: dict[str, Any], world: World) -> None:
+        """Create again what scale sets had created, delete what was deleted."""
+        fleet = world.fleet
+        for key, item in saved["scale_sets"].items():
+            group = fleet.scale_sets[key]
+            group.provisioning = item["provisioning"]
+            while group.next_number < item["next_number"]:
+                fleetsets.add_instance(group.name, fleet, group, {})
+        for key in saved["deleted"]:
+            if key in fleet.vms:
+                fleet.remove(fleet.vms[key])
 
     def save(self, world: World, digest: str, epoch: datetime, *, force: bool = False) -> None:
         """Write state.json and ledger.json if anything was written since the last time. The caller holds the lock.
@@ -76,6 +95,12 @@ class Store:
                 key: vm.state.as_dict()
                 for key, vm in world.fleet.vms.items()
                 if vm.state.etag > 1 or (keep_boots and vm.state.boot_id)
+            },
+            "deleted": sorted(world.fleet.removed),
+            "insights": world.insights,
+            "scale_sets": {
+                key: {"provisioning": group.provisioning, "next_number": group.next_number}
+                for key, group in world.fleet.scale_sets.items()
             },
             "operations": [operation.as_dict() for operation in world.engine.operations.values()],
             "ledger": ledger,

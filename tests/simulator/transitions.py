@@ -20,6 +20,7 @@ _TABLE: dict[str, schema.Check] = {
     "after_seconds": schema.seconds,
     "after_polls": schema.whole(0),
     "waits_seconds": schema.seconds,
+    "published": schema.flag,
     "result": schema.one_of(*RESULTS),
     "block": schema.one_of("completed", "vanishes", "unchanged"),
     "operation": schema.one_of("succeeded", "failed"),
@@ -38,12 +39,13 @@ class Transition:
     """One declared course of an operation.
 
     It ends ``after_seconds`` (simulated) or once its URL was polled ``after_polls`` times without being done.
-    ``waits_seconds`` delays the moment the VM goes down, as Scheduled Events do.
+    ``waits_seconds`` delays the moment the VM goes down, as Scheduled Events do; ``published``: Resource Graph shows that.
     """
 
     after_seconds: float = 0.0
     after_polls: int | None = None
     waits_seconds: float = 0.0
+    published: bool = True
     result: str = "completed"
     block: str | None = None
     operation: str | None = None

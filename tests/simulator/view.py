@@ -10,9 +10,11 @@ from typing import Any
 
 from . import effects, maintenance
 from .clock import coarse, precise
-from .model import Fleet, Vm, guid
+from .estate import Fleet
+from .model import Vm, guid
 from .operations import Engine
 from .view_model import COMPUTE, ModelView
+from .view_scalesets import ScaleSetView, placement_group
 
 
 def _status(
@@ -32,16 +34,33 @@ class View:
     def __init__(self, fleet: Fleet, engine: Engine) -> None:
         self.fleet, self.engine = fleet, engine
         self.models = ModelView(fleet)
+        self.scale_sets = ScaleSetView(fleet, self.models)
 
     def listed(self, vm: Vm) -> dict[str, Any]:
         """Return a VM as it stands in a list."""
         return self.models.vm(vm, vm.list_id if self.fleet.quirks["upper_case_ids"] else vm.id)
+
+    def expanded(self, vm: Vm) -> dict[str, Any]:
+        """Return a VM as it stands in a list, with its instance view."""
+        body = self.listed(vm)
+        body["properties"]["instanceView"] = self.instance_view(vm)
+        return body
 
     def model(self, vm: Vm, *, expand: bool = False) -> dict[str, Any]:
         """Return a VM as its own GET answers, with the instance view if asked."""
         body = self.models.vm(vm, vm.id)
         if expand:
             body["properties"]["instanceView"] = self.instance_view(vm)
+        return body
+
+    def instance(self, vm: Vm) -> dict[str, Any]:
+        """Return a uniform instance."""
+        return self.scale_sets.instance(vm)
+
+    def expanded_instance(self, vm: Vm) -> dict[str, Any]:
+        """Return a uniform instance with its view."""
+        body = self.scale_sets.instance(vm)
+        body["properties"]["instanceView"] = self.instance_view(vm)
         return body
 
     def status_only(self, vm: Vm) -> dict[str, Any]:
@@ -72,11 +91,15 @@ class View:
         now = self.engine.clock.now()
         hosted = vm.state.power != "deallocated"
         body: dict[str, Any] = {}
-        if vm.set:
-            body |= {"platformUpdateDomain": vm.update_domain, "platformFaultDomain": vm.fault_domain}
+        if vm.instance_id is not None:
+            body["placementGroupId"] = placement_group(vm)
+        if vm.update_domain is not None:
+            body["platformUpdateDomain"] = vm.update_domain
+        if vm.fault_domain is not None:
+            body["platformFaultDomain"] = vm.fault_domain
         if hosted and self._agent(vm, now) == "ready":
             body |= {
-                "computerName": vm.name,
+                "computerName": vm.computer_name,
                 "osName": "ubuntu" if vm.os == "Linux" else "Windows Server 2022 Datacenter",
                 "osVersion": "22.04" if vm.os == "Linux" else "10.0.20348.2582",
             }

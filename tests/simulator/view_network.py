@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from .model import Vm, guid
-from .view_model import nic_id, public_ip_id
+from .view_model import nic_id, public_ip_id, subnet_id
 
 
 def nic(vm: Vm) -> dict[str, Any]:
@@ -33,14 +33,13 @@ def nic(vm: Vm) -> dict[str, Any]:
     if vm.state.power != "deallocated":
         properties |= {"macAddress": _mac(vm), "primary": True}
     properties["virtualMachine"] = {"id": vm.id}
-    return {
-        "name": f"{vm.name}-nic",
-        "id": nic_id(vm),
-        "etag": etag,
-        "location": vm.region,
-        "properties": properties,
-        "type": "Microsoft.Network/networkInterfaces",
-    }
+    body = {"name": nic_id(vm).rsplit("/", 1)[1], "id": nic_id(vm), "etag": etag, "properties": properties}
+    return body | _home(vm, "networkInterfaces")
+
+
+def _home(vm: Vm, kind: str) -> dict[str, str]:
+    """Return location and type; what belongs to a uniform instance is listed without."""
+    return {} if vm.instance_id is not None else {"location": vm.region, "type": f"Microsoft.Network/{kind}"}
 
 
 def _ip_configuration(vm: Vm, etag: str) -> dict[str, Any]:
@@ -56,7 +55,12 @@ def _ip_configuration(vm: Vm, etag: str) -> dict[str, Any]:
         "id": f"{nic_id(vm)}/ipConfigurations/ipconfig1",
         "etag": etag,
         "type": "Microsoft.Network/networkInterfaces/ipConfigurations",
-        "properties": address | {"subnet": {"id": _subnet(vm)}, "primary": True, "privateIPAddressVersion": "IPv4"},
+        "properties": {
+            **address,
+            "subnet": {"id": subnet_id(vm.subscription, vm.resource_group)},
+            "primary": True,
+            "privateIPAddressVersion": "IPv4",
+        },
     }
 
 
@@ -72,22 +76,10 @@ def public_ip(vm: Vm) -> dict[str, Any]:
         "ipTags": [],
         "ipConfiguration": {"id": f"{nic_id(vm)}/ipConfigurations/ipconfig1"},
     }
-    return {
-        "name": f"{vm.name}-ip",
-        "id": public_ip_id(vm),
-        "etag": f'W/"{guid("ip-etag", vm.key, vm.state.etag)}"',
-        "location": vm.region,
-        "properties": properties,
-        "type": "Microsoft.Network/publicIPAddresses",
-        "sku": {"name": "Basic" if vm.dynamic else "Standard", "tier": "Regional"},
-    }
-
-
-def _subnet(vm: Vm) -> str:
-    return (
-        f"/subscriptions/{vm.subscription}/resourceGroups/{vm.resource_group}"
-        f"/providers/Microsoft.Network/virtualNetworks/{vm.resource_group}-vnet/subnets/default"
-    )
+    etag = f'W/"{guid("ip-etag", vm.key, vm.state.etag)}"'
+    body = {"name": public_ip_id(vm).rsplit("/", 1)[1], "id": public_ip_id(vm), "etag": etag, "properties": properties}
+    sku = {"name": "Basic" if vm.dynamic else "Standard", "tier": "Regional"}
+    return {**body, **_home(vm, "publicIPAddresses"), "sku": sku}
 
 
 def _mac(vm: Vm) -> str:

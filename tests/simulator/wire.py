@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 import ssl
 import sys
@@ -116,8 +115,9 @@ class Handler(BaseHTTPRequestHandler):
                 simulator.save()
             return
         fault = simulator.world.faults.meet(request)
-        if fault and "delay" in fault.spec:
-            time.sleep(fault.spec["delay"])
+        wait = simulator.world.fleet.latency_ms / 1000 + (fault.spec.get("delay", 0) if fault else 0)
+        if wait:
+            time.sleep(wait)
         try:
             response = simulator.world.handle(request, fault)
         except Dropped:
@@ -140,8 +140,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve
 
     def _send(self, response: Response, fault: Fault | None) -> None:
-        body = response.body
-        payload = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        payload = response.content()
         self.send_response_only(response.status)
         if payload:
             response.headers.setdefault("Content-Type", "application/json; charset=utf-8")

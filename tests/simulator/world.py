@@ -10,14 +10,30 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from . import routes_compute, routes_identity, routes_monitor, routes_network, routes_operations, routes_resources
+from . import (
+    routes_alerts,
+    routes_compute,
+    routes_health,
+    routes_identity,
+    routes_locks,
+    routes_maintenance,
+    routes_monitor,
+    routes_network,
+    routes_operations,
+    routes_resources,
+    routes_scalesets,
+)
 from .clock import Clock, http_date, iso
 from .faults import Dropped, Fault, Faults, distort
 from .guestlink import NoGuests
 from .identity import Identity
+from .imds_events import EventBook
+from .items import Items
 from .ledger import Ledger
-from .model import Fleet, Vm
+from .estate import Fleet
+from .model import Vm
 from .operations import Engine
+from .paging import same_page
 from .rates import Rates
 from .routing import ArmError, Request, Response, Router
 from .view import View
@@ -33,9 +49,12 @@ class World:
         self.fleet, self.clock, self.guests = fleet, clock, guests
         self.url = ""
         self.ledger = Ledger()
+        self.insights: dict[str, dict[str, Any]] = {}
         self.engine = Engine(fleet, clock, self.ledger, guests)
         self.lock = self.engine.lock
+        self.events = EventBook(fleet, clock, self.engine, fleet.imds)
         self.view = View(fleet, self.engine)
+        self.items = Items(fleet, clock)
         self.identity = Identity(fleet, directory)
         self.faults = Faults(fleet.faults)
         self.rates = Rates(fleet.limits)
@@ -45,9 +64,14 @@ class World:
                 *routes_identity.routes(self),
                 *routes_resources.routes(self),
                 *routes_compute.routes(self),
+                *routes_scalesets.routes(self),
+                *routes_health.routes(self),
                 *routes_operations.routes(self),
                 *routes_network.routes(self),
                 *routes_monitor.routes(self),
+                *routes_maintenance.routes(self),
+                *routes_locks.routes(self),
+                *routes_alerts.routes(self),
             ]
         )
 
@@ -55,6 +79,8 @@ class World:
         """Answer a request, as its fault wants it; raises Dropped where the connection is to end."""
         drop = fault.spec.get("drop") if fault else None
         before = len(self.ledger.entries)
+        if fault:
+            self._prepare(request, fault)
         if drop == "before" or (fault and fault.answers and not fault.spec.get("executed")):
             response = fault.response() if drop is None else None
         else:
@@ -62,11 +88,19 @@ class World:
             if fault and fault.answers:
                 response = fault.response()
         if fault and response:
-            response = distort(fault, response)
+            response = distort(fault, response, same_page(self, request))
         self._record(request, None if drop else response, before)
         if drop or response is None:
             raise Dropped
         return self._finish(request, response)
+
+    def _prepare(self, request: Request, fault: Fault) -> None:
+        """Do what a fault does to the estate before the request is answered."""
+        with self.lock:
+            if fault.spec.get("expire_token"):
+                self.identity.expire(request)
+            for vm in self.fleet.named(fault.spec.get("delete_vm", "")):
+                self.engine.remove(vm)
 
     def dispatch(self, request: Request) -> Response:
         """Answer a request without faults; used for the parts of a batch too."""
@@ -133,7 +167,7 @@ class World:
             )
             is_write = request.method in _WRITES and request.path.lower().startswith("/subscriptions/")
             if is_write and len(self.ledger.entries) == before:
-                vm, operation = self._target(request)
+                vm, target, operation = self._target(request)
                 self.ledger.write(
                     at=now,
                     method=request.method,
@@ -141,15 +175,17 @@ class World:
                     status=status,
                     outcome="refused" if status else "dropped",
                     vm=vm,
-                    id=request.path,
+                    id=target,
                     client_request_id=client,
                 )
                 self.engine.writes += 1
 
-    def _target(self, request: Request) -> tuple[Vm | None, str]:
+    def _target(self, request: Request) -> tuple[Vm | None, str, str]:
         parent, dummy, action = request.path.rstrip("/").rpartition("/")
         vm = self.fleet.vms.get(parent.lower())
-        return vm, action if vm else _type(request.path)
+        if vm or parent.lower() in self.fleet.scale_sets:
+            return vm, parent, action
+        return None, request.path, _type(request.path)
 
     def _finish(self, request: Request, response: Response) -> Response:
         request_id = str(uuid.uuid4())

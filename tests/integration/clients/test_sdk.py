@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,21 +13,15 @@ from integration.clients.venvs import Client
 from simulator.server import Simulator
 
 PROGRAM = ROOT / "tests" / "integration" / "clients" / "sdk_program.py"
-REQUIREMENTS = {"33.0.0": "azure-mgmt-compute==33.0.0", "newest": "azure-mgmt-compute>=39"}
 MAINTENANCE = "/virtualMachines/app-0/performMaintenance?"
 REFUSED = "/virtualMachines/calm/performMaintenance?"
 
 
-@pytest.fixture(scope="module", params=REQUIREMENTS)
-def answer(
-    request: pytest.FixtureRequest, simulator: Simulator, install: Callable[..., Client],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def answer(simulator: Simulator, sdk: Client, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the program printed, against the fleet as on the first day."""
     simulator.reset()
-    client = install(f"sdk-{request.param}", [REQUIREMENTS[request.param], "azure-identity"],
-                     shows=["azure-mgmt-compute", "azure-identity", "azure-core"])
-    run = client.run("python", str(PROGRAM), "app-0", "calm", home=tmp_path_factory.mktemp("sdk"), env=simulator.env())
+    run = sdk.run("python", str(PROGRAM), "app-0", "calm", home=tmp_path_factory.mktemp("sdk"), env=simulator.env())
     assert run.rc == 0, run.text
     return run.json()
 

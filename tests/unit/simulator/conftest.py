@@ -75,6 +75,17 @@ class Arm:
         assert answer[0] == status, answer
         return answer[2]
 
+    def follow(self, target: str) -> tuple[list[Any], int]:
+        """All items of a list, and the number of its pages."""
+        items: list[Any] = []
+        pages = 0
+        while target:
+            body = self.get(target)
+            items += body["value"]
+            pages += 1
+            target = body.get("nextLink", "").removeprefix(self.simulator.url)
+        return items, pages
+
     def vm(self, name: str, rest: str = "", group: str = "alpha") -> str:
         """The path of a VM."""
         return f"/subscriptions/{self.subscription}/resourceGroups/{group}{COMPUTE}/virtualMachines/{name}{rest}"
@@ -102,6 +113,17 @@ class Arm:
 def small() -> dict[str, Any]:
     """The small fleet as data, to be changed by a test."""
     return yaml.safe_load(SMALL.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def sets(small: dict[str, Any]) -> dict[str, Any]:
+    """The small fleet with a uniform and a flexible scale set."""
+    place = {"resource_group": "alpha", "region": "westeurope", "wave": "now"}
+    pool = {"name": "pool", **place, "update_domains": 3, "tags": {"tier": "2"}, "capacity": 4}
+    flex = {"name": "flex", **place, "orchestration": "flexible", "fault_domains": 2}
+    pool["instances"] = [{"id": 3, "power": "deallocated"}]
+    flex["instances"] = [{"name": "flex-a"}, {"name": "flex-b"}]
+    return small | {"scale_sets": [pool, flex]}
 
 
 @pytest.fixture

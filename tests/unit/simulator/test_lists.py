@@ -10,21 +10,10 @@ import pytest
 VMS = "providers/Microsoft.Compute/virtualMachines"
 
 
-def follow(arm, target):
-    """All items and the number of pages."""
-    items, pages = [], 0
-    while target:
-        body = arm.get(target)
-        items += body["value"]
-        pages += 1
-        target = body.get("nextLink", "").removeprefix(arm.simulator.url)
-    return items, pages
-
-
 @pytest.mark.parametrize(("size", "pages"), [(1, 6), (2, 3), (5, 2), (6, 1)])
 def test_pages(run, small, size, pages):
     arm = run(small | {"page_size": size})
-    items, count = follow(arm, VMS)
+    items, count = arm.follow(VMS)
     assert count == pages
     assert [item["name"] for item in items] == ["app-0", "app-1", "solo", "calm", "later", "idle"]
 
@@ -32,7 +21,7 @@ def test_pages(run, small, size, pages):
 def test_an_empty_page_may_have_a_next_one(run, small):
     arm = run(small | {"page_size": 4, "quirks": {"empty_first_page": True}})
     assert arm.get(VMS)["value"] == []
-    items, pages = follow(arm, VMS)
+    items, pages = arm.follow(VMS)
     assert (len(items), pages) == (6, 3)
 
 
@@ -50,7 +39,7 @@ def test_bad_skip_token(arm):
     ("shape", "has_block", "has_domain"), [("full", True, True), ("lean", False, True), ("minimal", False, False)]
 )
 def test_status_only(run, small, shape, has_block, has_domain):
-    items, dummy = follow(run(small | {"status_only": shape, "page_size": 4}), f"{VMS}?statusOnly=true")
+    items, dummy = run(small | {"status_only": shape, "page_size": 4}).follow(f"{VMS}?statusOnly=true")
     assert len(items) == 6
     properties = items[0]["properties"]
     assert not {"hardwareProfile", "storageProfile", "networkProfile"} & set(properties)
@@ -61,7 +50,7 @@ def test_status_only(run, small, shape, has_block, has_domain):
 
 
 def test_the_full_shape_is_the_instance_view(arm):
-    items, dummy = follow(arm, f"{VMS}?statusOnly=true")
+    items, dummy = arm.follow(f"{VMS}?statusOnly=true")
     views = {item["name"]: item["properties"]["instanceView"] for item in items}
     for name in ("app-1", "solo", "idle"):
         assert set(views[name]) == set(arm.view(name))

@@ -12,11 +12,12 @@ import pytest
 
 SEVEN_DIGITS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}\+00:00")
 SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
-# As recorded in lists and single reads of 2024-2025, for a Linux VM with a managed disk.
+# As recorded in lists and single reads of 2024-2025, for a Linux VM with a managed disk; the capabilities and the
+# security profile are those the portal gives to new VMs.
 VM_KEYS = {"name", "id", "type", "location", "tags", "properties", "etag"}
 PROPERTY_KEYS = {
     *("hardwareProfile", "provisioningState", "vmId", "storageProfile", "osProfile", "networkProfile"),
-    *("diagnosticsProfile", "timeCreated"),
+    *("diagnosticsProfile", "timeCreated", "additionalCapabilities", "securityProfile"),
 }
 STORAGE_KEYS = {"imageReference", "osDisk", "dataDisks", "diskControllerType"}
 OS_DISK_KEYS = {"osType", "name", "createOption", "caching", "managedDisk", "deleteOption", "diskSizeGB"}
