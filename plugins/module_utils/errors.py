@@ -34,12 +34,28 @@ class AuthError(AzureError):
     """Signing in failed, or the identity may not do this."""
 
 
+class SignInError(AuthError):
+    """No token is to be had: nothing at all can be read."""
+
+
 class NotFound(AzureError):
     """Azure has no such resource (404)."""
 
 
 class IncompleteFleet(AzureError):
-    """The fleet could not be read completely; a short list is never returned in its place."""
+    """The fleet could not be read completely; a short list is never returned in its place.
+
+    ``asked`` and ``seen`` count things by name (subscriptions, vms ...); ``missing`` says what could not be read, one
+    mapping ``{subscription | id, reason}`` each.
+    """
+
+    def __init__(self, doing: str, detail: str, *, asked: t.Mapping[str, int] | None = None, seen: t.Mapping[str, int] | None = None,
+                 missing: t.Sequence[t.Mapping[str, str]] = (), **azure: t.Any) -> None:
+        super().__init__(doing, detail, **azure)
+        self.asked, self.seen, self.missing = dict(asked or {}), dict(seen or {}), [dict(item) for item in missing]
+
+    def to_result(self) -> dict[str, t.Any]:
+        return {**super().to_result(), "asked": self.asked, "seen": self.seen, "missing": self.missing}
 
 
 class OptionsError(ValueError):

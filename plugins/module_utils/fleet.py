@@ -3,54 +3,62 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Many subscriptions -> every VM with its live view, or a clear failure. Never a short list.
 
-Per subscription a handful of lists, fetched at once and joined on lower-cased ids. The bulk status list
+The lists of all subscriptions are read at once, a handful each, and joined on lower-cased ids. The bulk status list
 (``statusOnly=true``) is used where it proves to carry what is needed; otherwise each VM's own view is read.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import COMPUTE, NETWORK, RESOURCES, Arm
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, IncompleteFleet, NotFound
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import (
-    Json, addresses_from_arm, has_view, pairs_from_locations, vm_from_arm,
-)
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import RESOURCES, Arm
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, IncompleteFleet, SignInError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.estate import Estate
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import pairs_from_locations
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.second_opinion import second_opinion
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.selection import Selection
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.subscription import Job, SubscriptionReader
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
 
-_WORKERS = 12
-_COMPUTE = "providers/Microsoft.Compute"
-_NETWORK = "providers/Microsoft.Network"
+__all__ = ["Fleet", "Selection", "read_fleet"]
+_LANES = 8
+_FEWEST_THREADS, _MOST_THREADS = 8, 32
 
 
 @dataclass
 class Fleet:
-    """All VMs of the subscriptions asked for, in the order of their ids.
+    """The VMs selected, in the order of their ids, and what it took to know them.
 
-    ``gone`` are ids that were listed and no longer exist; ``counts`` tell what was asked and seen.
+    ``gone`` are ids that were listed and no longer exist; ``left_out`` (only when not strict) says by ``subscription`` or
+    ``id``, each with a ``reason``, what could not be read. Callers show every one of the ``warnings``.
     """
 
-    vms: list[Vm]
-    now: dt.datetime
+    vms: list[Vm] = field(default_factory=list)
+    now: dt.datetime = dt.datetime.min
     gone: list[str] = field(default_factory=list)
+    left_out: list[dict[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    second_opinion: dict[str, t.Any] | None = None
 
-    def members(self) -> dict[str, list[Vm]]:
-        """Set key -> its members."""
-        sets: dict[str, list[Vm]] = {}
-        for vm in self.vms:
-            sets.setdefault(vm.failure_domain.set_key, []).append(vm)
-        return sets
+    def records(self) -> t.Iterator[dict[str, t.Any]]:
+        """The record of each VM, made when it is asked for."""
+        return (vm.to_record(self.now) for vm in self.vms)
 
 
-def subscriptions_of(arm: Arm, wanted: t.Sequence[str] | None) -> list[str]:
-    """The subscriptions to read: those wanted, else the one of the sign-in options, else all that the identity can see.
+def read_fleet(arm: Arm, selection: Selection = Selection()) -> Fleet:
+    """The VMs selected. Raises AzureError, mostly IncompleteFleet: what was asked, seen, and is missing."""
+    subscriptions = _subscriptions(arm, selection.subscriptions)
+    with ThreadPoolExecutor(min(_MOST_THREADS, max(_FEWEST_THREADS, 2 * len(subscriptions)))) as pool:
+        return _FleetReader(arm, selection, subscriptions, pool).read()
 
-    Raises AzureError when there is none.
-    """
+
+def _subscriptions(arm: Arm, wanted: t.Sequence[str]) -> list[str]:
+    """Raises AzureError when there is none."""
     if wanted or arm.settings.subscription_id:
         return list({one.lower(): one for one in wanted or [arm.settings.subscription_id]}.values())
     seen = [s["subscriptionId"] for s in arm.list("/subscriptions", RESOURCES, "list subscriptions")
@@ -60,104 +68,147 @@ def subscriptions_of(arm: Arm, wanted: t.Sequence[str] | None) -> list[str]:
     return seen
 
 
-def read_fleet(arm: Arm, subscriptions: t.Sequence[str]) -> Fleet:
-    """Every VM of the subscriptions. Raises AzureError (IncompleteFleet) naming what could not be read."""
-    fleet = Fleet([], arm.now(), counts={"subscriptions": len(subscriptions)})
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        for subscription in subscriptions:
-            _SubscriptionReader(arm, subscription, pool).read_into(fleet)
-    fleet.vms.sort(key=lambda vm: vm.id.key)
-    fleet.now = arm.now()
-    fleet.counts.update(vms=len(fleet.vms), gone=len(fleet.gone), requests=arm.requests)
-    return fleet
+class _FleetReader:
+    """One reading: jobs of all subscriptions at once, phase by phase, with the failures they had."""
 
+    def __init__(self, arm: Arm, selection: Selection, subscriptions: t.Sequence[str], pool: ThreadPoolExecutor) -> None:
+        self._arm, self._selection, self._pool = arm, selection, pool
+        self._fleet = Fleet()
+        wants_group = selection.wants_group()
+        self._readers = [SubscriptionReader(arm, one, Estate(wants_group, selection.addresses)) for one in subscriptions]
+        self._failures: dict[tuple[str, str], AzureError] = {}
+        self._lock = threading.Lock()
 
-class _SubscriptionReader:
-    """Reads one subscription into a fleet."""
+    def read(self) -> Fleet:
+        self._run([self._readers[0].location_list(), *(job for reader in self._readers for job in reader.lists())])
+        while jobs := [job for reader in self._alive() for job in reader.singles()]:
+            self._run(jobs)
+        self._settle()
+        views_read = self._read_views()
+        pairs = self._pairs()
+        self._settle()
+        self._fleet.now = self._arm.now()
+        self._assemble(pairs, views_read)
+        return self._fleet
 
-    def __init__(self, arm: Arm, subscription: str, pool: ThreadPoolExecutor) -> None:
-        self._arm, self._id, self._pool = arm, subscription, pool
-        self._base = f"/subscriptions/{subscription}"
+    # -- jobs and failures --------------------------------------------------------------------------------------------
 
-    def read_into(self, fleet: Fleet) -> None:
-        lists = {
-            "models": self._list(f"{_COMPUTE}/virtualMachines", COMPUTE, "list virtual machines"),
-            "status": self._list(f"{_COMPUTE}/virtualMachines", COMPUTE, "list the status of virtual machines", {"statusOnly": "true"}),
-            "sets": self._list(f"{_COMPUTE}/availabilitySets", COMPUTE, "list availability sets"),
-            "nics": self._list(f"{_NETWORK}/networkInterfaces", NETWORK, "list network interfaces"),
-            "ips": self._list(f"{_NETWORK}/publicIPAddresses", NETWORK, "list public IP addresses"),
-            "locations": self._list("locations", RESOURCES, "list locations"),
-        }
-        got = {name: future.result() for name, future in lists.items()}
-        models = self._complete_models(got, fleet)
-        views = self._views(models, by_id(got["status"]), fleet)
-        nics, ips, pairs = by_id(got["nics"]), by_id(got["ips"]), pairs_from_locations(got["locations"])
-        for key, model in models.items():
-            if key in views:
-                fleet.vms.append(make_vm(model, views[key], nics, ips, pairs))
+    def _run(self, jobs: t.Iterable[Job]) -> None:
+        """Run the jobs and all that follow from them; failures are kept, signing in is the only one that ends it at once."""
+        pending: set[Future[t.Any]] = {self._pool.submit(self._attempt, job) for job in jobs}
+        while pending:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            pending |= {self._pool.submit(self._attempt, job) for future in done for job in future.result() or ()}
 
-    def _list(self, path: str, api_version: str, doing: str, params: t.Mapping[str, str] | None = None):
-        return self._pool.submit(self._arm.list, f"{self._base}/{path}", api_version, f"{doing} of subscription {self._id}", params)
-
-    def _complete_models(self, got: t.Mapping[str, list[Json]], fleet: Fleet) -> dict[str, Json]:
-        """Models by key. A VM that only the status list, its set or its network interface knows is read by itself: a list may have lost it."""
-        models = by_id(got["models"])
-        known_elsewhere = {item["id"].lower(): item["id"] for item in got["status"]}
-        for availability_set in got["sets"]:
-            for member in (availability_set.get("properties") or {}).get("virtualMachines") or ():
-                known_elsewhere.setdefault(member["id"].lower(), member["id"])
-        for nic in got["nics"]:
-            owner = ((nic.get("properties") or {}).get("virtualMachine") or {}).get("id")
-            if owner:
-                known_elsewhere.setdefault(owner.lower(), owner)
-        missing = [spelling for key, spelling in known_elsewhere.items() if key not in models]
-        for spelling, model in zip(missing, self._pool.map(lambda i: self._read(i, "", "read"), missing)):
-            if model is None:
-                fleet.gone.append(spelling)
-            else:
-                models[spelling.lower()] = model
-        return models
-
-    def _views(self, models: t.Mapping[str, Json], status: t.Mapping[str, Json], fleet: Fleet) -> dict[str, Json]:
-        """Instance view of every VM, from the status list where it can be trusted, else one by one."""
-        listed = {key: (item.get("properties") or {}).get("instanceView") for key, item in status.items()}
-        # The block is optional, so its absence proves nothing unless some VM of the same answer shows that blocks are sent.
-        carries_blocks = any((view or {}).get("maintenanceRedeployStatus") for view in listed.values())
-        views = {key: view for key, view in listed.items() if key in models and carries_blocks and _sufficient(view, models[key])}
-        rest = [key for key in models if key not in views]
-        answers = self._pool.map(lambda key: self._read(models[key]["id"], "/instanceView", "read the instance view of"), rest)
-        for key, view in zip(rest, answers):
-            if view is None:
-                fleet.gone.append(models[key]["id"])
-            elif not has_view(view):
-                raise IncompleteFleet(f"read the instance view of {models[key]['id']}", "the answer has no statuses")
-            else:
-                views[key] = view
-        fleet.counts["views_from_list"] = fleet.counts.get("views_from_list", 0) + len(models) - len(rest)
-        fleet.counts["views_read"] = fleet.counts.get("views_read", 0) + len(rest)
-        return views
-
-    def _read(self, resource_id: str, suffix: str, doing: str) -> Json | None:
-        """One VM or its view; None when Azure says that it no longer exists."""
+    def _attempt(self, job: Job) -> t.Any:
         try:
-            return self._arm.get(f"{resource_id}{suffix}", COMPUTE, f"{doing} {resource_id}")
-        except NotFound:
+            return job.run()
+        except SignInError:
+            raise
+        except AzureError as error:
+            self._report(job.subject, error)
             return None
 
+    def _report(self, subject: t.Mapping[str, str], error: AzureError) -> bool:
+        (found,) = subject.items()
+        with self._lock:
+            # Lists fail side by side; which of their errors is told should not depend on which came first.
+            if found not in self._failures or str(error) < str(self._failures[found]):
+                self._failures[found] = error
+        return not self._selection.strict
 
-def _sufficient(view: Json | None, model: Json) -> bool:
-    in_set = (model.get("properties") or {}).get("availabilitySet")
-    return has_view(view) and (not in_set or view.get("platformUpdateDomain") is not None)
+    def _settle(self) -> None:
+        """Fail when something could not be read, unless it may be left out and something else is there."""
+        if self._failures and (self._selection.strict or not self._alive()):
+            raise self._incomplete()
 
+    def _incomplete(self) -> IncompleteFleet:
+        missing = [{kind: name, "reason": str(error)} for (kind, name), error in sorted(self._failures.items())]
+        first = self._failures[min(self._failures)]
+        asked = {"subscriptions": len(self._readers)}
+        seen = {"subscriptions": len(self._alive()), "vms": sum(len(reader.estate.models) for reader in self._readers)}
+        more = f" (and {len(missing) - 1} more like it)" if len(missing) > 1 else ""
+        names = ", ".join(next(iter(item.values())) for item in missing[:5]) + (" ..." if len(missing) > 5 else "")
+        detail = (f"{first.detail}{more}; asked for {asked['subscriptions']} subscription(s), read {seen['subscriptions']} completely, saw "
+                  f"{seen['vms']} VMs, missing: {names}")
+        return IncompleteFleet(first.doing, detail, asked=asked, seen=seen, missing=missing, status=first.status, code=first.code,
+                               request_id=first.request_id, retry_after=first.retry_after)
 
-def by_id(items: t.Iterable[Json]) -> dict[str, Json]:
-    return {item["id"].lower(): item for item in items}
+    def _alive(self) -> list[SubscriptionReader]:
+        """Subscriptions of which nothing as a whole is missing."""
+        return [reader for reader in self._readers if ("subscription", reader.id) not in self._failures]
 
+    # -- views and pairs ----------------------------------------------------------------------------------------------
 
-def make_vm(model: Json, view: Json, nics: t.Mapping[str, Json], ips: t.Mapping[str, Json],
-            pairs: t.Mapping[str, t.Iterable[str]]) -> Vm:
-    """:func:`vm_from_arm` with addresses joined in; a body it cannot read becomes an IncompleteFleet naming the VM."""
-    try:
-        return vm_from_arm(model, view, addresses_from_arm(model, nics, ips), pairs)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise IncompleteFleet(f"understand {model.get('id')}", f"{type(error).__name__}: {error}") from error
+    def _read_views(self) -> int:
+        """Read what the status lists do not tell; the number of views read."""
+        alive = self._alive()
+        # One block seen in any list shows that this cloud's lists carry them.
+        blocks_listed = any(view.status for reader in alive for key, view in reader.estate.views.items() if key not in reader.estate.settled)
+        lacking = [(reader, reader.estate.without_view(blocks_listed, self._selection.only_affected)) for reader in alive]
+        lacking = [(reader, models) for reader, models in lacking if models]
+        lanes = max(1, min(_LANES, _MOST_THREADS // max(1, len(lacking))))
+        self._run([job for reader, models in lacking for job in reader.views(models, lanes, self._report)])
+        return sum(len(models) for dummy, models in lacking)
+
+    def _pairs(self) -> dict[str, tuple[str, ...]]:
+        """Paired regions. One subscription's answer serves all, unless another has VMs in a region that it did not show."""
+        pairs = pairs_from_locations(self._readers[0].locations)
+        for reader in self._alive():
+            if self._regions(reader) - pairs.keys():
+                self._run([reader.location_list()])
+                pairs = pairs_from_locations(place for one in self._readers for place in one.locations)
+                for region in sorted(self._regions(reader) - pairs.keys()):
+                    reader.warnings.append(f"subscription {reader.id}: region {region} is in no list of locations; the region it is paired with "
+                                           "is unknown")
+        return pairs
+
+    @staticmethod
+    def _regions(reader: SubscriptionReader) -> set[str]:
+        return {model.location for model in reader.estate.models.values()}
+
+    # -- the result ---------------------------------------------------------------------------------------------------
+
+    def _assemble(self, pairs: t.Mapping[str, tuple[str, ...]], views_read: int) -> None:
+        fleet, selection = self._fleet, self._selection
+        self._name_left_out()
+        known, affected = 0, []
+        for reader in self._alive():
+            fleet.gone += reader.estate.gone
+            fleet.warnings += reader.warnings
+            for key in self._readable(reader.estate):
+                view = reader.estate.views[key]
+                known += 1
+                if view.status:
+                    affected.append((key, view.status.completed))
+                elif selection.only_affected:
+                    continue
+                vm = reader.estate.vm(key, pairs)
+                if selection.matches is None or selection.matches(vm.to_record(fleet.now)):
+                    fleet.vms.append(vm)
+        fleet.vms.sort(key=lambda vm: vm.id.key)
+        if selection.second_opinion != "none":
+            self._compare({key for key, completed in affected if not completed})
+        fleet.counts = {"subscriptions": len(self._readers), "vms": known, "affected": len(affected), "returned": len(fleet.vms),
+                        "gone": len(fleet.gone), "left_out": len(fleet.left_out), "views_listed": max(0, known - views_read),
+                        "views_read": views_read, "requests": self._arm.requests}
+
+    def _name_left_out(self) -> None:
+        for (kind, name), error in sorted(self._failures.items()):
+            self._fleet.left_out.append({kind: name, "reason": str(error)})
+            self._fleet.warnings.append(f"left out: {'subscription ' if kind == 'subscription' else ''}{name}: {error}")
+
+    def _readable(self, estate: Estate) -> t.Iterator[str]:
+        """VMs of which nothing is missing, nor of their scale set."""
+        unread = {name.lower() for kind, name in self._failures if kind == "id"}
+        for key, model in estate.models.items():
+            if key not in unread and not (unread and model.scale_set and model.scale_set.lower() in unread):
+                yield key
+
+    def _compare(self, due: set[str]) -> None:
+        """A second opinion is welcome and no more: without it there is a warning, not a failure."""
+        source = self._selection.second_opinion
+        try:
+            self._fleet.second_opinion = second_opinion(self._arm, source, [reader.id for reader in self._alive()], self._selection.wants_group(), due)
+        except AzureError as error:
+            self._fleet.warnings.append(f"no second opinion of {source}: {error}")

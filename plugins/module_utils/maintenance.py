@@ -10,6 +10,7 @@ the instance view (Microsoft.Compute, since api-version 2017-03-30).
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 import typing as t
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def format_time(moment: dt.datetime | None) -> str | None:
     return moment.astimezone(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Window:
     """A time span [start, end) in aware UTC times."""
 
@@ -54,6 +55,7 @@ class Window:
     end: dt.datetime
 
     @classmethod
+    @functools.lru_cache(maxsize=1024)  # a wave has one window, and thousands of VMs name it
     def of(cls, start: str | None, end: str | None) -> "Window | None":
         begin, finish = parse_time(start), parse_time(end)
         return cls(begin, finish) if begin and finish else None
@@ -62,7 +64,7 @@ class Window:
         return {"start": format_time(self.start), "end": format_time(self.end)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Hazard:
     """Something that makes a redeploy risky. A blocking one needs consent by name; a noted one is only shown."""
 
@@ -81,7 +83,7 @@ class Hazard:
         return cls(record["name"], record.get("detail", ""))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MaintenanceStatus:
     """The maintenance block of one VM. ``code`` is the canonical spelling, or Azure's own when we do not know it."""
 

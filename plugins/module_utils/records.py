@@ -1,18 +1,21 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""REST bodies of VMs, NICs and public IPs -> :class:`Vm`. Pure: JSON mappings in, records out.
+"""REST bodies of VMs and scale-set instances -> :class:`Vm`. Pure: JSON mappings in, records out.
 
-The bodies are read leniently (ids in any case, times of any precision, sections left out), because recordings of the real
-API show all of that.
+A body is first reduced to what a record needs (:class:`Model`, :class:`View`), because thousands are held before they can be
+joined. Bodies are read leniently (ids in any case, times of any precision, sections left out): recordings show all of that.
 """
 
 from __future__ import annotations
 
+import functools
+import datetime as dt
 import re
 import typing as t
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import Hazard, MaintenanceStatus
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.addresses import nic_references
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import Hazard, MaintenanceStatus, parse_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Addresses, Vm, VmId, normal_location
 
 Json = t.Mapping[str, t.Any]
@@ -20,34 +23,95 @@ _SIZE = re.compile(r"^(?:standard|basic)_([a-z]+?)(s?)(\d+)(?:-\d+)?([a-z]*)(?:_
 # Families whose sizes, from this version on, have a temporary disk only with a "d" among their letters.
 # (M of version 2 exists in both kinds; AMD's D and E followed one version later.)
 _DISK_BY_LETTER = {"d": 4, "e": 4, "b": 2, "m": 3, "dc": 3, "ec": 5, "f": 6}
+_NOT_HOSTED = ("deallocated", "deallocating")
 
 
-def has_view(view: t.Any) -> bool:
-    """Whether this is an instance view that says something; ARM sends statuses with every real one."""
-    return isinstance(view, dict) and bool(view.get("statuses"))
+class Model(t.NamedTuple):
+    """What a record needs of the model of a VM or a uniform scale-set instance. ``nics`` are ids, primary ones first."""
+
+    id: VmId
+    location: str
+    zone: str | None
+    tags: t.Mapping[str, str]
+    availability_set: str | None
+    scale_set: str | None
+    instance_id: str | None
+    computer_name: str | None
+    size: str | None
+    provisioning_state: str | None
+    ephemeral: bool
+    spot: bool
+    events_on: bool
+    nics: tuple[str, ...]
+
+    @classmethod
+    def of(cls, body: Json) -> "Model":
+        """From the body of a VM or an instance. Raises BadVmId, or KeyError when there is no id."""
+        vm_id, properties = VmId.parse(body["id"]), body.get("properties") or {}
+        size = (properties.get("hardwareProfile") or {}).get("vmSize") or (body.get("sku") or {}).get("name")
+        os_disk = (properties.get("storageProfile") or {}).get("osDisk") or {}
+        policy = properties.get("scheduledEventsPolicy") or {}
+        uniform = vm_id.scale_set_id
+        return cls(
+            id=vm_id, location=normal_location(body.get("location")), zone=(body.get("zones") or [None])[0], tags=body.get("tags") or {},
+            availability_set=(properties.get("availabilitySet") or {}).get("id"),
+            scale_set=uniform or (properties.get("virtualMachineScaleSet") or {}).get("id"),
+            instance_id=(str(body.get("instanceId") or vm_id.name)) if uniform else None,
+            computer_name=(properties.get("osProfile") or {}).get("computerName"), size=size,
+            provisioning_state=properties.get("provisioningState"),
+            ephemeral=str((os_disk.get("diffDiskSettings") or {}).get("option", "")).lower() == "local",
+            spot=str(properties.get("priority", "")).lower() in ("spot", "low"),
+            events_on=bool(policy) and (policy.get("userInitiatedRedeploy") or {}).get("automaticallyApprove") is not True,
+            nics=nic_references(properties),
+        )
 
 
-def vm_from_arm(model: Json, view: Json, addresses: Addresses, paired: t.Mapping[str, t.Iterable[str]]) -> Vm:
-    """A Vm from its model and instance view (``paired``: region -> paired regions, short names).
+class View(t.NamedTuple):
+    """What a record needs of an instance view. ``power`` and ``provisioning`` are lower-case, None when Azure sends none."""
 
-    Raises ValueError when the id or a time in the block cannot be read.
-    """
-    properties = model.get("properties") or {}
-    location = normal_location(model.get("location"))
-    status = MaintenanceStatus.from_view(view)
-    power = _status_word(view.get("statuses"), "PowerState") or "unknown"
-    agent = _agent(view)
+    power: str | None
+    provisioning: str | None
+    agent: str
+    update_domain: int | None
+    fault_domain: int | None
+    status: MaintenanceStatus | None
+    failed_extensions: tuple[str, ...]
+    provisioned_at: dt.datetime | None = None
+
+    @classmethod
+    def of(cls, body: t.Any) -> "View | None":
+        """None when this is no instance view that says something: ARM sends statuses with every real one.
+
+        Raises ValueError when a time in the maintenance block cannot be read.
+        """
+        if not isinstance(body, dict) or not body.get("statuses"):
+            return None
+        power = _status_word(body["statuses"], "PowerState")
+        return cls(
+            power=power, provisioning=_status_word(body["statuses"], "ProvisioningState"),
+            # What the agent of a VM without a host said last says nothing now, and some lists leave it out.
+            agent="unknown" if power in _NOT_HOSTED else _agent(body),
+            update_domain=body.get("platformUpdateDomain"), fault_domain=body.get("platformFaultDomain"), status=MaintenanceStatus.from_view(body),
+            failed_extensions=tuple(str(e.get("name")) for e in body.get("extensions") or ()
+                                    if _status_word(e.get("statuses"), "ProvisioningState") == "failed"),
+            provisioned_at=_status_time(body["statuses"], "ProvisioningState"),
+        )
+
+    @property
+    def hosted(self) -> bool:
+        """Whether it is on a host, as only such a VM can be in a wave."""
+        return self.power not in _NOT_HOSTED
+
+
+def make_vm(model: Model, view: View, addresses: Addresses, paired: t.Mapping[str, tuple[str, ...]]) -> Vm:
+    """The record (``paired``: region -> paired regions, short names)."""
     return Vm(
-        id=VmId.parse(model["id"]), location=location, status=status,
-        paired_regions=tuple(paired.get(location, ())), zone=(model.get("zones") or [None])[0],
-        tags=model.get("tags") or {},
-        availability_set=(properties.get("availabilitySet") or {}).get("id"),
-        scale_set=(properties.get("virtualMachineScaleSet") or {}).get("id"),
-        update_domain=view.get("platformUpdateDomain"), fault_domain=view.get("platformFaultDomain"),
-        power_state=power, agent=agent, addresses=addresses,
-        provisioning_state=_status_word(view.get("statuses"), "ProvisioningState")
-        or str(properties.get("provisioningState") or "unknown").lower(),
-        hazards=tuple(_hazards(properties, view, status, power, agent, addresses)),
+        id=model.id, location=model.location, status=view.status, paired_regions=paired.get(model.location, ()), zone=model.zone, tags=model.tags,
+        availability_set=model.availability_set, scale_set=model.scale_set, instance_id=model.instance_id, computer_name=model.computer_name,
+        update_domain=view.update_domain, fault_domain=view.fault_domain, power_state=view.power or "unknown",
+        agent=view.agent, provisioned_at=view.provisioned_at,
+        addresses=addresses, provisioning_state=view.provisioning or str(model.provisioning_state or "unknown").lower(),
+        hazards=tuple(_hazards(model, view, addresses)),
     )
 
 
@@ -60,6 +124,12 @@ def _status_word(statuses: t.Any, family: str) -> str | None:
     return None
 
 
+def _status_time(statuses: t.Any, family: str) -> dt.datetime | None:
+    """Time of the first status of a family that has one; running operations and power states have none."""
+    times = (status.get("time") for status in statuses or () if str(status.get("code", "")).lower().startswith(f"{family.lower()}/"))
+    return parse_time(next(filter(None, times), None))
+
+
 def _agent(view: Json) -> str:
     statuses = (view.get("vmAgent") or {}).get("statuses") or []
     if not statuses:
@@ -67,6 +137,7 @@ def _agent(view: Json) -> str:
     return "ready" if any(str(s.get("displayStatus", "")).lower() == "ready" for s in statuses) else "not_ready"
 
 
+@functools.lru_cache(maxsize=256)
 def has_temp_disk(size: str | None) -> bool:
     """Whether a size has a temporary disk; True when its name does not tell, for the hazard is only noted."""
     match = _SIZE.match((size or "").lower())
@@ -81,63 +152,41 @@ def has_temp_disk(size: str | None) -> bool:
     return "d" in letters
 
 
-def _hazards(properties: Json, view: Json, status: MaintenanceStatus | None, power: str, agent: str,
-             addresses: Addresses) -> t.Iterator[Hazard]:
-    os_disk = (properties.get("storageProfile") or {}).get("osDisk") or {}
-    if str((os_disk.get("diffDiskSettings") or {}).get("option", "")).lower() == "local":
-        yield Hazard("ephemeral_os_disk", "the OS disk is ephemeral: a redeploy deletes it and installs the OS anew")
-    if status:
-        yield from status.hazards()
-    if power not in ("running", "deallocated", "deallocating"):
-        yield Hazard("not_running", f"power state is {power}: the move powers the VM on")
-    size = (properties.get("hardwareProfile") or {}).get("vmSize")
-    if has_temp_disk(size):
-        yield Hazard("temp_disk", f"size {size or 'unknown'} has a temporary disk; what is on it is lost")
+@functools.lru_cache(maxsize=1024)
+def _hazard(name: str, detail: str) -> Hazard:
+    """One object for what thousands of VMs have in common."""
+    return Hazard(name, detail)
+
+
+def _hazards(model: Model, view: View, addresses: Addresses) -> t.Iterator[Hazard]:
+    if model.ephemeral:
+        yield _hazard("ephemeral_os_disk", "the OS disk is ephemeral: a redeploy deletes it and installs the OS anew")
+    if view.status:
+        yield from view.status.hazards()
+    if view.hosted and view.power != "running":
+        yield _hazard("not_running", f"power state is {view.power or 'unknown'}: the move powers the VM on")
+    if has_temp_disk(model.size):
+        yield _hazard("temp_disk", f"size {model.size or 'unknown'} has a temporary disk; what is on it is lost")
     if addresses.dynamic_public:
-        yield Hazard("dynamic_public_ip", "a public address is dynamic and may change")
-    if agent == "not_ready":
-        yield Hazard("agent_not_ready", "the guest agent does not report ready")
-    failed = [str(e.get("name")) for e in view.get("extensions") or () if _status_word(e.get("statuses"), "ProvisioningState") == "failed"]
-    if failed:
-        yield Hazard("failed_extension", f"extension {', '.join(failed)} failed: the VM may come back late")
-    if str(properties.get("priority", "")).lower() in ("spot", "low"):
-        yield Hazard("spot", "a Spot VM may be evicted instead of moved")
-    policy = properties.get("scheduledEventsPolicy") or {}
-    if policy and (policy.get("userInitiatedRedeploy") or {}).get("automaticallyApprove") is not True:
-        yield Hazard("scheduled_events_on", "Scheduled Events are set up: the redeploy waits for approval or 10 to 15 minutes")
-
-
-def addresses_from_arm(model: Json, nics: t.Mapping[str, Json], public_ips: t.Mapping[str, Json]) -> Addresses:
-    """Addresses of a VM from NICs and public IPs keyed by lower-case id; NICs that are missing give nothing."""
-    references = ((model.get("properties") or {}).get("networkProfile") or {}).get("networkInterfaces") or []
-    private, public, fqdns, dynamic = [], [], [], False
-    for reference in sorted(references, key=lambda r: (r.get("properties") or {}).get("primary") is False):
-        nic = nics.get(str(reference.get("id")).lower()) or {}
-        configurations = (nic.get("properties") or {}).get("ipConfigurations") or []
-        for configuration in sorted(configurations, key=lambda c: (c.get("properties") or {}).get("primary") is False):
-            settings = configuration.get("properties") or {}
-            if settings.get("privateIPAddress"):
-                private.append(settings["privateIPAddress"])
-            pip = public_ips.get(str((settings.get("publicIPAddress") or {}).get("id")).lower())
-            if not pip:
-                continue
-            about = pip.get("properties") or {}
-            dynamic = dynamic or str(about.get("publicIPAllocationMethod", "")).lower() == "dynamic"
-            if about.get("ipAddress"):
-                public.append(about["ipAddress"])
-            fqdn = (about.get("dnsSettings") or {}).get("fqdn")
-            if fqdn:
-                fqdns.append(fqdn)
-    return Addresses(tuple(private), tuple(public), tuple(fqdns), dynamic)
+        yield _hazard("dynamic_public_ip", "a public address is dynamic and may change")
+    if view.agent == "not_ready":
+        yield _hazard("agent_not_ready", "the guest agent does not report ready")
+    if view.failed_extensions:
+        yield Hazard("failed_extension", f"extension {', '.join(view.failed_extensions)} failed: the VM may come back late")
+    if model.spot:
+        yield _hazard("spot", "a Spot VM may be evicted instead of moved")
+    if model.events_on:
+        yield _hazard("scheduled_events_on", "Scheduled Events are set up: the redeploy waits for approval or 10 to 15 minutes")
 
 
 def pairs_from_locations(locations: t.Iterable[Json]) -> dict[str, tuple[str, ...]]:
-    """Region -> the regions it is paired with, both ways even where Azure lists a pair one way."""
+    """Every region named -> the regions it is paired with, both ways even where Azure lists a pair one way."""
     pairs: dict[str, set[str]] = {}
     for location in locations:
         name = normal_location(location.get("name"))
+        partners = pairs.setdefault(name, set())
         for other in (location.get("metadata") or {}).get("pairedRegion") or ():
             partner = normal_location(other.get("name"))
-            pairs.setdefault(name, set()).add(partner)
+            partners.add(partner)
             pairs.setdefault(partner, set()).add(name)
     return {region: tuple(sorted(partners)) for region, partners in pairs.items()}

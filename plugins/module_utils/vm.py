@@ -9,6 +9,7 @@ variables and the planner share; it holds JSON types only.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import typing as t
 from dataclasses import dataclass, field, replace
@@ -24,17 +25,23 @@ class BadVmId(ValueError):
     """A string that is not the id of a virtual machine or of a uniform scale-set instance."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class VmId:
     """An ARM id of a VM or of a uniform scale-set instance; equal to every other spelling of the same id.
 
-    ARM returns one id in several letter cases (resource groups upper-cased in lists), so comparison uses :attr:`key`.
+    ARM returns one id in several letter cases (resource groups upper-cased in lists), so comparison uses ``key``: the id
+    in lower case, what two spellings of one VM have in common.
     """
 
     subscription_id: str
     resource_group: str
     name: str
     scale_set: str | None = None
+    key: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Made once: a fleet is sorted, joined and looked up by it.
+        object.__setattr__(self, "key", str(self).lower())
 
     @classmethod
     def parse(cls, text: str) -> "VmId":
@@ -62,9 +69,9 @@ class VmId:
         return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}/providers/Microsoft.Compute/{path}"
 
     @property
-    def key(self) -> str:
-        """The id in lower case: what two spellings of one VM have in common."""
-        return str(self).lower()
+    def scale_set_id(self) -> str | None:
+        """Id of the scale set that a uniform instance belongs to, None for a VM."""
+        return str(self).rsplit("/", 2)[0] if self.scale_set is not None else None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, VmId) and self.key == other.key
@@ -86,15 +93,17 @@ def normal_location(location: str | None) -> str:
 class FailureDomain(t.NamedTuple):
     """What goes down together: an update domain of a set, or a VM that no set knows a domain for.
 
-    ``set_key`` is the lower-case id of the availability set or scale set, else of the VM itself; ``domain`` is the
-    update domain number as text, or the VM's key when Azure names none (0 is an update domain like any other).
+    ``set_key`` is the lower-case id of the availability set or scale set, else ``service:<name>``, else the VM's key.
+    ``domain`` is the update domain number as text (with the zone in a scale set), the zone in a service, or the VM's
+    key when there is none (0 is an update domain like any other). Zone numbers mean another building in each
+    subscription and region, so both are part of a service's domain.
     """
 
     set_key: str
     domain: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Addresses:
     """Addresses of a VM in the order of its NICs and configurations, primary ones first."""
 
@@ -113,7 +122,7 @@ class Addresses:
                    tuple(record.get("fqdns") or ()), bool(record.get("dynamic_public")))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Vm:
     """One virtual machine with its live view. ``power_state`` and ``provisioning_state`` are lower-case Azure words."""
 
@@ -126,17 +135,22 @@ class Vm:
     availability_set: str | None = None
     scale_set: str | None = None
     instance_id: str | None = None
+    computer_name: str | None = None
     update_domain: int | None = None
     fault_domain: int | None = None
     power_state: str = "unknown"
     provisioning_state: str = "unknown"
     agent: str = "unknown"
+    provisioned_at: dt.datetime | None = None
+    """When its last operation ended, as far as Azure says (not part of the record)."""
     addresses: Addresses = Addresses()
     hazards: tuple[Hazard, ...] = ()
     groups: tuple[str, ...] = ()
     """Ansible groups of the host that stands for this VM (planner input only; not part of the record)."""
     host: str | None = None
     """Inventory name of the host that stands for this VM (planner input only)."""
+    service: str | None = None
+    """What VMs outside sets have in common that serve together (planner input only)."""
 
     @property
     def name(self) -> str:
@@ -148,12 +162,29 @@ class Vm:
         return self.availability_set or self.scale_set
 
     @property
+    def set_key(self) -> str | None:
+        """Key of the set whose members stand in for each other: Azure's own, else the service; None without peers."""
+        if self.set_id is not None:
+            return self.set_id.lower()
+        return None if self.service is None else f"service:{self.service}"
+
+    @property
     def failure_domain(self) -> FailureDomain:
-        set_key = (self.set_id or str(self.id)).lower()
-        if self.set_id is None or self.update_domain is None:
+        set_key = self.set_key
+        if self.set_id is None:
+            if set_key is None or not self.zone:
+                return FailureDomain(set_key or self.id.key, self.id.key)
+            place = f"{self.id.subscription_id}/{normal_location(self.location)}".lower()
+            return FailureDomain(set_key, f"{place}/{self.zone}")
+        if self.update_domain is None:
             return FailureDomain(set_key, self.id.key)
         zone = f"{self.zone}/" if self.scale_set and self.zone else ""
         return FailureDomain(set_key, f"{zone}{self.update_domain}")
+
+    @property
+    def own_domain(self) -> bool:
+        """Whether it is a failure domain of its own, in a set that may have others like it."""
+        return self.failure_domain.domain == self.id.key
 
     @property
     def blocking_hazards(self) -> tuple[Hazard, ...]:
@@ -186,6 +217,11 @@ class Vm:
         """Deallocated: counts against min_available, but holds nobody back (it will not come back by itself)."""
         return self.power_state in ("deallocated", "deallocating")
 
+    @property
+    def busy(self) -> bool:
+        """Whether another operation is running on it, so that Azure would refuse a second one."""
+        return self.provisioning_state in ("updating", "creating", "deleting", "migrating")
+
     def with_host(self, host: str | None, groups: t.Iterable[str] = ()) -> "Vm":
         return replace(self, host=host, groups=tuple(groups))
 
@@ -197,7 +233,7 @@ class Vm:
             "subscription_id": self.id.subscription_id, "location": self.location,
             "paired_regions": list(self.paired_regions), "zone": self.zone, "tags": dict(self.tags),
             "availability_set": self.availability_set, "scale_set": self.scale_set, "instance_id": self.instance_id,
-            "update_domain": self.update_domain, "fault_domain": self.fault_domain,
+            "computer_name": self.computer_name, "update_domain": self.update_domain, "fault_domain": self.fault_domain,
             "power_state": self.power_state, "provisioning_state": self.provisioning_state, "agent": self.agent,
             "addresses": self.addresses.to_record(),
             "maintenance": {"allowed": False, "retry": False, "self_service_window": None, "scheduled_window": None,
@@ -213,7 +249,7 @@ class Vm:
             status=MaintenanceStatus.from_record(record["maintenance"]),
             paired_regions=tuple(record.get("paired_regions") or ()), zone=record.get("zone"),
             tags=dict(record.get("tags") or {}), availability_set=record.get("availability_set"),
-            scale_set=record.get("scale_set"), instance_id=record.get("instance_id"),
+            scale_set=record.get("scale_set"), instance_id=record.get("instance_id"), computer_name=record.get("computer_name"),
             update_domain=record.get("update_domain"), fault_domain=record.get("fault_domain"),
             power_state=record["power_state"], provisioning_state=record["provisioning_state"], agent=record["agent"],
             addresses=Addresses.from_record(record.get("addresses") or {}),

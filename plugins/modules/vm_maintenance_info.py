@@ -10,17 +10,27 @@ module: vm_maintenance_info
 short_description: Tell which Azure VMs are under planned maintenance, until when, and whether they can be started now
 version_added: 1.0.0
 description:
-  - Reads whole subscriptions in a few list requests and returns one record per VM with its maintenance windows, state, update domain, health and hazards.
-  - The answer is complete or the task fails, saying what could not be read. A short list is never returned.
+  - Reads whole subscriptions in a few list requests and returns one record per VM or scale-set instance with its maintenance windows, state, update
+    domain, health and hazards, and a summary of it all.
+  - The answer is complete or the task fails, saying what was asked, seen and is missing. A short list is never returned in its place.
+  - VMs that some list names and another has lost are read one by one. Where the bulk status list does not show maintenance blocks, each VM's own view is
+    read, no faster than Azure's documented 25 reads a second and subscription.
 options:
   subscriptions:
     description: Subscriptions to read. Default is O(subscription_id), else every subscription the identity can see.
     type: list
     elements: str
+    default: []
   resource_groups:
-    description: Return only VMs of these resource groups (any letter case). The whole subscription is read all the same.
+    description: Only VMs of these resource groups (any letter case). The lists of the whole subscription are read all the same.
     type: list
     elements: str
+    default: []
+  exclude_resource_groups:
+    description: No VMs of these resource groups (any letter case).
+    type: list
+    elements: str
+    default: []
   only_affected:
     description: Return only VMs that are in a maintenance wave.
     type: bool
@@ -28,6 +38,25 @@ options:
   query:
     description: JMESPath expression over a record; VMs for which it is true are returned. For example V(tags.tier == 'web').
     type: str
+  addresses:
+    description: Read network interfaces and public IPs too. Without them RV(vms[].addresses) are empty and the hazard dynamic_public_ip is never seen.
+    type: bool
+    default: true
+  strict:
+    description:
+      - V(true) fails when anything could not be read.
+      - V(false) leaves out what could not be read, a subscription, scale set or VM, and names each in RV(left_out) and in a warning. It still fails when
+        nothing could be read.
+    type: bool
+    default: true
+  second_opinion:
+    description:
+      - Another list of VMs with maintenance ahead to compare with what the instance views say. Differences are in RV(second_opinion); they decide nothing.
+      - V(resource_graph) asks the table C(maintenanceresources) of Azure Resource Graph, V(service_health) the impacted resources of active planned
+        maintenance events. Both may be minutes old. When it cannot be had there is a warning.
+    type: str
+    choices: [none, resource_graph, service_health]
+    default: none
 extends_documentation_fragment:
   - fleetops.azure_maintenance.azure
   - fleetops.azure_maintenance.attributes
@@ -54,17 +83,34 @@ EXAMPLES = r"""
   delegate_to: localhost
   register: maintenance
 
+- name: Say it
+  ansible.builtin.debug:
+    var: maintenance.summary.text
+
 - name: The startable web servers
   fleetops.azure_maintenance.vm_maintenance_info:
     subscriptions: [11111111-1111-1111-1111-111111111111]
     query: maintenance.state == 'startable' && tags.tier == 'web'
   delegate_to: localhost
+
+- name: All that can be read, with a list of what cannot
+  fleetops.azure_maintenance.vm_maintenance_info:
+    strict: false
+    exclude_resource_groups: [sandbox]
+  delegate_to: localhost
+
+- name: Does Resource Graph know of anything else?
+  fleetops.azure_maintenance.vm_maintenance_info:
+    second_opinion: resource_graph
+  delegate_to: localhost
+  register: compared
+  failed_when: compared.second_opinion.only_there | default([])
 """
 
 RETURN = r"""
 vms:
   description:
-    - One record per VM, in the order of their ids. Times are ISO-8601 in UTC.
+    - One record per VM and per instance of a uniform scale set, in the order of their ids. Times are ISO-8601 in UTC.
   returned: success
   type: list
   elements: dict
@@ -74,7 +120,7 @@ vms:
       type: str
       sample: /subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/shop/providers/Microsoft.Compute/virtualMachines/web-01
     name:
-      description: Name of the VM.
+      description: Name of the VM; C(<scale set>_<instance>) for an instance of a uniform scale set.
       type: str
       sample: web-01
     resource_group:
@@ -111,9 +157,13 @@ vms:
       type: str
       sample: null
     instance_id:
-      description: Instance number in a uniform scale set, or null.
+      description: Instance number in a uniform scale set, or null. Members of flexible scale sets are VMs and have none.
       type: str
       sample: null
+    computer_name:
+      description: Host name that the guest was given (C(osProfile.computerName)), or null.
+      type: str
+      sample: web-01
     update_domain:
       description: Update domain number in the set (C(platformUpdateDomain)); null outside sets. 0 is a value.
       type: int
@@ -131,7 +181,7 @@ vms:
       type: str
       sample: succeeded
     agent:
-      description: Guest agent, one of ready, not_ready, unknown.
+      description: Guest agent, one of ready, not_ready, unknown (also of a deallocated VM).
       type: str
       sample: ready
     addresses:
@@ -178,17 +228,98 @@ vms:
       type: list
       elements: dict
       sample: [{name: temp_disk, blocking: false, detail: size Standard_D2ds_v5 has a temporary disk; what is on it is lost}]
-counts:
-  description: Subscriptions asked, VMs seen, affected and returned, VMs that vanished while reading, instance views read one by one, and HTTP requests.
+summary:
+  description: Who is affected, until when, can I start now. Over the VMs returned.
   returned: success
   type: dict
-  sample: {subscriptions: 1, vms: 18, affected: 15, returned: 15, gone: 0, views_from_list: 18, views_read: 0, requests: 8}
+  contains:
+    states:
+      description: Number of VMs by state.
+      type: dict
+      sample: {startable: 12, upcoming: 1, not_scheduled: 2}
+    startable:
+      description: Names of VMs that may be started now.
+      type: list
+      elements: str
+      sample: [web-01, web-02]
+    need_consent:
+      description: Names of VMs that may be started now, with a blocking hazard that needs consent by name.
+      type: list
+      elements: str
+      sample: [cache-02]
+    next_deadline:
+      description: End of the self-service window that ends first among VMs not done yet, or null.
+      type: str
+      sample: "2026-04-06T23:30:00Z"
+    next_deadline_vms:
+      description: Names of the VMs whose window ends then.
+      type: list
+      elements: str
+      sample: [web-01, web-02]
+    text:
+      description: All that in one sentence.
+      type: str
+      sample: 13 of 18 VMs affected, 12 may be started now; self-service ends first at 2026-04-06T23:30:00Z (in 30 days).
+counts:
+  description: What was asked and seen. All are numbers.
+  returned: success
+  type: dict
+  contains:
+    subscriptions:
+      description: Subscriptions asked.
+      type: int
+      sample: 1
+    vms:
+      description: VMs and instances known, in the resource groups asked for.
+      type: int
+      sample: 18
+    affected:
+      description: Those of them that are in a wave.
+      type: int
+      sample: 15
+    returned:
+      description: Those of them that O(only_affected) and O(query) let through.
+      type: int
+      sample: 15
+    gone:
+      description: VMs that vanished while reading, see RV(gone).
+      type: int
+      sample: 0
+    left_out:
+      description: What could not be read, see RV(left_out).
+      type: int
+      sample: 0
+    views_listed:
+      description: Views that came with lists.
+      type: int
+      sample: 18
+    views_read:
+      description: Views that were read one by one.
+      type: int
+      sample: 0
+    requests:
+      description: HTTP answers of Resource Manager.
+      type: int
+      sample: 8
 gone:
   description: Ids that were listed and then no longer existed.
   returned: success
   type: list
   elements: str
   sample: []
+left_out:
+  description: What O(strict=false) went without, each a C(subscription) or the C(id) of a VM or scale set, with the C(reason). Always empty otherwise.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+second_opinion:
+  description:
+    - C(source), and ids (lower-case) that are C(only_there) or C(only_here), where here are the VMs in a wave and not done. Null when none was asked for
+      or none was to be had.
+  returned: success
+  type: dict
+  sample: null
 now:
   description: Azure's clock when the answer was complete.
   returned: success
@@ -196,33 +327,36 @@ now:
   sample: "2026-03-07T00:00:00Z"
 """
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.fleet import read_fleet, subscriptions_of
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.fleet import Selection, read_fleet
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.fleet_summary import summarize
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.module import run
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.query import compile_query
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.selection import SECOND_OPINIONS
+
+SPEC = {
+    "subscriptions": {"type": "list", "elements": "str", "default": []},
+    "resource_groups": {"type": "list", "elements": "str", "default": []},
+    "exclude_resource_groups": {"type": "list", "elements": "str", "default": []},
+    "only_affected": {"type": "bool", "default": False},
+    "query": {"type": "str"},
+    "addresses": {"type": "bool", "default": True},
+    "strict": {"type": "bool", "default": True},
+    "second_opinion": {"type": "str", "choices": list(SECOND_OPINIONS), "default": "none"},
+}
 
 
 def info(module, connect):
     """Read the fleet and return the records asked for."""
-    params = module.params
-    matches = compile_query(params["query"], "query") if params["query"] else lambda record: True
-    arm = connect()
-    fleet = read_fleet(arm, subscriptions_of(arm, params["subscriptions"]))
-    groups = {name.lower() for name in params["resource_groups"] or ()}
-    records = []
-    for vm in fleet.vms:
-        if params["only_affected"] and not vm.status or groups and vm.id.resource_group.lower() not in groups:
-            continue
-        record = vm.to_record(fleet.now)
-        if matches(record):
-            records.append(record)
-    counts = {**fleet.counts, "affected": sum(1 for vm in fleet.vms if vm.status), "returned": len(records)}
-    return {"changed": False, "vms": records, "counts": counts, "gone": fleet.gone, "now": format_time(fleet.now)}
+    selection = Selection.from_options(module.params)
+    fleet = read_fleet(connect(), selection)
+    for warning in fleet.warnings:
+        module.warn(warning)
+    return {"changed": False, "vms": list(fleet.records()), "summary": summarize(fleet.vms, fleet.now), "counts": fleet.counts, "gone": fleet.gone,
+            "left_out": fleet.left_out, "second_opinion": fleet.second_opinion, "now": format_time(fleet.now)}
 
 
 def main():
-    run({"subscriptions": {"type": "list", "elements": "str"}, "resource_groups": {"type": "list", "elements": "str"},
-         "only_affected": {"type": "bool", "default": False}, "query": {"type": "str"}}, info, supports_check_mode=True)
+    run(SPEC, info, supports_check_mode=True)
 
 
 if __name__ == "__main__":

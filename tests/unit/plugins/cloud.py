@@ -19,6 +19,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guards 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import parse_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.operations import Patience
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Pacing
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.redeploy import Order, Redeploy
 
 SUBSCRIPTION = "5ab00000-0000-4000-8000-000000000001"
@@ -56,6 +57,16 @@ FLEET: dict[str, t.Any] = {
         {"name": "disk", "ephemeral_os": True},
     ],
 }
+POOLS: dict[str, t.Any] = {
+    **FLEET,
+    "scale_sets": [
+        {"name": "pool", "resource_group": "Shop", "region": "westeurope", "zones": ["1", "2"], "update_domains": 2, "wave": "now", "capacity": 5,
+         "size": "Standard_D2s_v5", "instances": [{"id": 3, "power": "stopped", "addresses": {"private": "10.2.0.3", "public": "20.50.2.3"}}]},
+        {"name": "flex", "resource_group": "Shop", "region": "westeurope", "orchestration": "flexible", "zones": ["1", "2"], "wave": "now",
+         "size": "Standard_D2s_v5", "instances": [{"name": "flex-a"}, {"name": "flex-b", "power": "deallocated"}]},
+    ],
+    "vms": [vm for vm in FLEET["vms"] if vm["name"] in ("web-0a", "web-1", "solo")],
+}
 MANY: dict[str, t.Any] = {**FLEET, "availability_sets": [], "vms": [{"name": f"vm-{number:02}"} for number in range(12)]}
 
 
@@ -67,9 +78,16 @@ class FakeClock:
         self.seconds = 0.0
         self.sleeps: list[float] = []
         self.hooks: list[t.Callable[[], t.Any]] = []
+        self.stopped = False
 
     def monotonic(self) -> float:
         return self.seconds
+
+    def stopping(self) -> bool:
+        return self.stopped
+
+    def watch_signals(self) -> None:
+        """Nobody sends any."""
 
     def sleep(self, seconds: float) -> None:
         with self._lock:
@@ -80,6 +98,19 @@ class FakeClock:
                 self._simulator.world.engine.settle()
         for hook in list(self.hooks):
             hook()
+
+
+class _ClockOf:
+    """The clock of a cloud's test, whichever is running."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def monotonic(self) -> float:
+        return self._cloud.clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._cloud.clock.sleep(seconds)
 
 
 class Cloud:
@@ -96,6 +127,8 @@ class Cloud:
         """Back to the fleet file, with a clock and an (absent) journal directory of its own."""
         self.simulator.reset()
         self.clock = FakeClock(self.simulator)
+        for arm in self._arms.values():
+            arm.reader.pacing = Pacing(_ClockOf(self))
         self.journal = journal
         return self
 
@@ -109,7 +142,7 @@ class Cloud:
 
     def arm(self, credential: int = 0) -> Arm:
         if credential not in self._arms:
-            self._arms[credential] = Arm(Settings.from_options({**dict.fromkeys(ENVIRONMENT), **self.options(credential)}))
+            self._arms[credential] = Arm(Settings.from_options({**dict.fromkeys(ENVIRONMENT), **self.options(credential)}), _ClockOf(self))
         return self._arms[credential]
 
     def id(self, name: str) -> str:
@@ -144,7 +177,8 @@ class Cloud:
     # -- run the product --------------------------------------------------------------------------------------------
 
     def make(self, *names: str, journal: Journal | None = None, credential: int = 0, timeout: float = 100, settle: float = 30,
-             wait: bool = True, check: bool = False, start: bool = True, since: str | None = None, **policy: t.Any) -> tuple[Redeploy, Journal]:
+             wait: bool = True, check: bool = False, start: bool = True, since: str | None = None, approve: bool = False,
+             retries: int = 2, pause: float = 600, interval: float = 10, **policy: t.Any) -> tuple[Redeploy, Journal]:
         """A redeploy that has not been run, and its journal."""
         if journal is None:
             journal = Journal(str(self.journal))
@@ -154,8 +188,8 @@ class Cloud:
         fields = {"operation": policy.get("operation", "perform_maintenance"), "accept": frozenset(policy.get("accept", ())),
                   "refuse": frozenset(policy.get("refuse", ())), "availability": availability}
         ids = [name if name.startswith("/") else self.id(name) for name in names]
-        order = Order(ids, Policy(**fields), parse_time(since), start=start, wait=wait, check=check)
-        patience = Patience(10, self.clock.monotonic() + timeout, settle)
+        order = Order(ids, Policy(**fields), parse_time(since), start=start, wait=wait, check=check, approve=approve)
+        patience = Patience(interval, self.clock.monotonic() + timeout, settle, self.clock.stopping, retries, pause)
         return Redeploy(self.arm(credential), journal, self.clock, patience, order), journal
 
     def redeploy(self, *names: str, **options: t.Any) -> dict[str, t.Any]:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
-from unit.plugins.cloud import FLEET, MANY, Cloud
+from unit.plugins.cloud import FLEET, MANY, POOLS, Cloud
 
-_FLEETS = {"fleet": FLEET, "many": MANY}
+_FLEETS = {"fleet": FLEET, "many": MANY, "pools": POOLS}
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def _ready(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clo
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(cloud.simulator.ca))
     cloud.begin(tmp_path / "journal")
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # a crash of the machine is not under test, and disks are slow
-    # azure-core sleeps between the tries of a GET; here that moves the simulated clock.
+    # azure-identity sleeps between its tries; here that moves the simulated clock, as it does for the tries of Arm.
     monkeypatch.setattr(RequestsTransport, "sleep", lambda self, seconds: cloud.clock.sleep(seconds))
     return cloud
 
@@ -57,3 +57,9 @@ def cloud(clouds: t.Callable[[str], Cloud], tmp_path: Path, monkeypatch: pytest.
 def many(clouds: t.Callable[[str], Cloud], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     """Twelve VMs outside sets, more than are started at once."""
     return _ready(clouds("many"), tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def pools(clouds: t.Callable[[str], Cloud], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """A uniform scale set in two zones, a flexible one, and three VMs."""
+    return _ready(clouds("pools"), tmp_path, monkeypatch)

@@ -9,13 +9,15 @@ import json
 import os
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
 from unit.plugins.listener import Listener, reply
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import arm as arm_module
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import COMPUTE, Arm, error_of
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import arm_transport
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import COMPUTE, Arm
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm_transport import error_of
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import Settings
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AuthError, AzureError, NotFound
 
@@ -25,10 +27,10 @@ VMS = "/subscriptions/5ab00000-0000-4000-8000-000000000001/providers/Microsoft.C
 @pytest.fixture
 def bare(cloud, monkeypatch):
     """An Arm whose Resource Manager is a listener (it has no metadata, tokens come from the simulator), and that listener."""
-    monkeypatch.setattr(arm_module, "RequestsTransport", lambda **dummy: RequestsTransport(connection_timeout=2, read_timeout=0.4))
+    monkeypatch.setattr(arm_transport, "RequestsTransport", lambda **options: RequestsTransport(**{**options, "connection_timeout": 2, "read_timeout": 0.4}))
     with Listener(cloud.directory / "server.pem", reply(404, {"error": {"code": "NotFound"}})) as listener:
         options = {**cloud.options(), "cloud_environment": listener.url, "authority_host": cloud.simulator.url}
-        yield Arm(Settings.from_options(options)), listener
+        yield Arm(Settings.from_options(options), cloud.clock), listener
 
 
 # -- lists ----------------------------------------------------------------------------------------------------------------
@@ -128,6 +130,54 @@ def test_the_clock_is_the_clouds(cloud):
     assert abs((arm.now() - cloud.simulator.clock.now()).total_seconds()) < 3, "a Date nobody can read leaves the clock as it was"
 
 
+@pytest.mark.parametrize("fault, least, most, words", [
+    ({"retry_after": 1200}, 1200, 1800, "asked 2 times; Azure asks to wait 1200"), ({}, 240, 240, "asked 5 times"),
+    ({"retry_after": 0}, 1, 60, "HTTP 429"), ({"retry_after": 40}, 700, 800, "asked 20 times")])
+def test_throttling_that_never_ends_is_an_error(cloud, fault, least, most, words):
+    cloud.fault("virtualMachines/solo", status=429, count=0, **fault)
+    with pytest.raises(AzureError, match=words) as caught:
+        cloud.arm().get(cloud.id("solo"), COMPUTE, "read it")
+    assert least <= cloud.clock.seconds <= most and caught.value.status == 429
+
+
+def test_a_refused_token_is_renewed_once_and_no_more(cloud):
+    cloud.fault("virtualMachines/solo", status=401, count=0)
+    with pytest.raises(AuthError, match="HTTP 401"):
+        cloud.arm().get(cloud.id("solo"), COMPUTE, "read it")
+    assert len(cloud.requests(having="/solo")) == 2
+
+
+def test_threads_that_meet_the_same_stale_token_renew_it_once():
+    made = []
+    credential = arm_transport.Renewable(lambda: made.append(1))
+    for generation in (0, 0, 0, 1, 1):
+        credential.renew(generation)
+    assert (len(made), credential.generation) == (3, 2)
+
+
+def test_a_question_asked_by_post_is_asked_again_for_it_changes_nothing(cloud):
+    path = "/providers/Microsoft.ResourceGraph/resources"
+    cloud.fault(path, "POST", status=503, count=2)
+    cloud.fault(path, "POST", body={"data": []})
+    assert cloud.arm().query(path, "2021-03-01", "ask", {"query": "x"}) == {"data": []}
+
+
+def test_one_page_is_taken_at_a_time(cloud):
+    """What takes items needs no lock, however many lists are under way."""
+    cloud.simulator.fleet.page_size = 2
+    inside, together = [], []
+
+    def take(item):
+        inside.append(item)
+        together.append(len(inside))
+        time.sleep(0.002)
+        inside.pop()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda dummy: cloud.arm().each(VMS, COMPUTE, "list", take), range(6)))
+    assert len(together) == 42 and set(together) == {1}
+
+
 # -- operations -----------------------------------------------------------------------------------------------------------
 
 FARES = [
@@ -209,7 +259,7 @@ def test_a_post_that_never_left_was_refused(bare):
     arm.post("/vm/performMaintenance", COMPUTE, "a token is there now")
     listener.shutdown()
     listener.server_close()
-    arm._starter._pipeline._transport.session.close()  # its kept connections
+    arm._wire._client._pipeline._transport.session.close()  # its kept connections
     answer = arm.post("/vm/performMaintenance", COMPUTE, "no connection can be made")
     assert (answer.kind, answer.code, answer.status) == ("refused", "ConnectionFailed", None)
 

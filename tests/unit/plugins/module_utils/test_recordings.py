@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import error_of
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import (
-    addresses_from_arm, has_view, pairs_from_locations, vm_from_arm)
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm_transport import error_of
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.addresses import Nic, PublicIp, addresses_of
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import Model, View, make_vm, pairs_from_locations
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Addresses, VmId, normal_location
 
 RECORDINGS = Path(__file__).resolve().parents[5] / "shared" / "cassettes"
@@ -46,8 +46,8 @@ def test_virtual_machines():
     for file, dummy, item in bodies("vm_get", "vm_list", "vm_instance_view", "vmss_vm"):
         if not is_vm(item):
             continue
-        view = (item.get("properties") or {}).get("instanceView") or {"statuses": []}
-        vm = vm_from_arm(item, view, addresses_from_arm(item, {}, {}), {})
+        view = View.of((item.get("properties") or {}).get("instanceView")) or View.of({"statuses": [{}]})
+        vm = make_vm(Model.of(item), view, Addresses(), {})
         assert vm.location == normal_location(item["location"]) and vm.agent in AGENTS, file
         assert json.dumps(vm.to_record(NOW)) and vm.provisioning_state == vm.provisioning_state.lower(), file
         seen += 1
@@ -56,12 +56,12 @@ def test_virtual_machines():
 
 def test_instance_views():
     seen = with_domain = 0
-    model = {"id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/v", "location": "westus"}
+    model = Model.of({"id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/v", "location": "westus"})
     for file, dummy, item in bodies("vm_instance_view", "vmss_instance_view", "vmss_vm", "vm_get"):
         view = item if "statuses" in item and "vmAgent" in item else (item.get("properties") or {}).get("instanceView")
-        if not has_view(view):
+        if View.of(view) is None:
             continue
-        vm = vm_from_arm(model, view, Addresses(), {})
+        vm = make_vm(model, View.of(view), Addresses(), {})
         assert vm.power_state in ("running", "deallocated", "stopped", "starting", "stopping", "deallocating", "unknown"), file
         assert vm.provisioning_state.isalpha() and vm.status is None, file
         seen += 1
@@ -70,10 +70,9 @@ def test_instance_views():
 
 
 def test_network_interfaces_and_public_addresses():
-    interfaces = {item["id"].lower(): item for dummy, url, item in bodies("nic") if "networkinterfaces" in str(item.get("id")).lower()}
-    public = {item["id"].lower(): item for dummy, url, item in bodies("public_ip") if "id" in item}
-    model = {"properties": {"networkProfile": {"networkInterfaces": [{"id": key.upper()} for key in interfaces]}}}
-    found = addresses_from_arm(model, interfaces, public)
+    interfaces = {item["id"].lower(): Nic.of(item) for dummy, url, item in bodies("nic") if "networkinterfaces" in str(item.get("id")).lower()}
+    public = {item["id"].lower(): PublicIp.of(item) for dummy, url, item in bodies("public_ip") if "id" in item}
+    found = addresses_of([key.upper() for key in interfaces], interfaces, public)
     assert len(interfaces) > 3 and len(public) > 3 and found.private
     assert all(address.count(".") == 3 or ":" in address for address in (*found.private, *found.public))
 

@@ -9,8 +9,8 @@ import json
 
 import pytest
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import (
-    addresses_from_arm, has_temp_disk, has_view, pairs_from_locations, vm_from_arm)
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.addresses import Nic, PublicIp, addresses_of, nic_references
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import Model, View, has_temp_disk, make_vm, pairs_from_locations
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Addresses
 
 GROUP = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/TEST_VM"
@@ -39,8 +39,12 @@ VIEW = {
                  {"code": "PowerState/running", "level": "Info", "displayStatus": "VM running"}]}
 
 
+def vm_of(model, view, addresses=Addresses(), pairs=None):
+    return make_vm(Model.of(model), View.of(view), addresses, pairs or {})
+
+
 def made(view=None, properties=None, addresses=Addresses(), pairs=None, **model):
-    return vm_from_arm({**MODEL, **model, "properties": {**MODEL["properties"], **(properties or {})}}, {**VIEW, **(view or {})}, addresses, pairs or {})
+    return vm_of({**MODEL, **model, "properties": {**MODEL["properties"], **(properties or {})}}, {**VIEW, **(view or {})}, addresses, pairs)
 
 
 def hazards(**changes):
@@ -79,9 +83,9 @@ def test_without_a_block(view):
 
 
 def test_sections_that_are_left_out():
-    vm = vm_from_arm({"id": VM_ID.lower(), "location": "westus"}, {"statuses": [{}]}, Addresses(), {})
+    vm = vm_of({"id": VM_ID.lower(), "location": "westus"}, {"statuses": [{}]})
     assert (vm.zone, vm.tags, vm.availability_set, vm.update_domain, vm.power_state, vm.provisioning_state) == (None, {}, None, None, "unknown", "unknown")
-    empty = vm_from_arm({**MODEL, "zones": [], "tags": None, "properties": None}, {"statuses": [{}]}, Addresses(), {})
+    empty = vm_of({**MODEL, "zones": [], "tags": None, "properties": None}, {"statuses": [{}]})
     assert (empty.zone, empty.tags) == (None, {})
 
 
@@ -119,7 +123,7 @@ def test_temporary_disks(size, has):
 
 @pytest.mark.parametrize("view, is_one", [(None, False), ({}, False), ([], False), ({"statuses": []}, False), ({"statuses": [{}]}, True), ("x", False)])
 def test_what_counts_as_a_view(view, is_one):
-    assert has_view(view) is is_one
+    assert (View.of(view) is not None) is is_one
 
 
 # -- addresses ------------------------------------------------------------------------------------------------------------
@@ -133,23 +137,53 @@ def pip(name):
     return {"id": f"{GROUP}/providers/Microsoft.Network/publicIPAddresses/{name}"}
 
 
+def addresses(model, nics, public):
+    return addresses_of(nic_references(model.get("properties") or {}), {key.lower(): Nic.of(body) for key, body in nics.items()},
+                        {key.lower(): PublicIp.of(body) for key, body in public.items()})
+
+
 def test_addresses_primary_ones_first_and_joined_without_regard_to_case():
     second, first = nic("b", {"privateIPAddress": "10.0.1.4"}), nic(
         "a", {"privateIPAddress": "10.0.0.5", "primary": False}, {"privateIPAddress": "10.0.0.4", "primary": True, "publicIPAddress": pip("OUT")})
     model = {"properties": {"networkProfile": {"networkInterfaces": [
         {"id": second[0].upper(), "properties": {"primary": False}}, {"id": first[0], "properties": {"primary": True}}]}}}
     public = {"properties": {"ipAddress": "52.188.210.136", "publicIPAllocationMethod": "Dynamic", "dnsSettings": {"fqdn": "web.example"}}}
-    found = addresses_from_arm(model, {key.lower(): value for key, value in (first, second)}, {pip("out")["id"].lower(): public})
+    found = addresses(model, dict((first, second)), {pip("out")["id"]: public})
     assert found == Addresses(("10.0.0.4", "10.0.0.5", "10.0.1.4"), ("52.188.210.136",), ("web.example",), True)
 
 
 def test_addresses_that_are_not_there():
     key, value = nic("a", {"publicIPAddress": pip("x")}, {"publicIPAddress": None})
-    model = {"properties": {"networkProfile": {"networkInterfaces": [{"id": key}, {"id": "gone"}]}}}
-    unallocated = {pip("x")["id"].lower(): {"properties": {"publicIPAllocationMethod": "Dynamic"}}}
-    assert addresses_from_arm(model, {key.lower(): value}, unallocated) == Addresses(dynamic_public=True)
-    assert addresses_from_arm(model, {}, {}) == addresses_from_arm({}, {}, {}) == Addresses()
-    assert addresses_from_arm(model, {key.lower(): {"properties": None}}, {}) == Addresses()
+    model = {"properties": {"networkProfile": {"networkInterfaces": [{"id": key}, {"id": "gone"}, {}]}}}
+    unallocated = {pip("x")["id"]: {"properties": {"publicIPAllocationMethod": "Dynamic"}}}
+    assert addresses(model, {key: value}, unallocated) == Addresses(dynamic_public=True)
+    assert addresses(model, {}, {}) == addresses({}, {}, {}) == Addresses()
+    assert addresses(model, {key: {"properties": None}}, {}) == Addresses()
+
+
+INSTANCE = {
+    "name": "pool_3", "id": f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/pool/virtualmachines/3", "instanceId": "3", "location": "eastus",
+    "sku": {"name": "Standard_D2s_v5", "tier": "Standard"}, "zones": ["2"],
+    "properties": {"hardwareProfile": {}, "osProfile": {"computerName": "pool-vm000003"}, "provisioningState": "Succeeded"}}
+
+
+def test_an_instance_of_a_uniform_scale_set():
+    vm = vm_of(INSTANCE, VIEW)
+    assert (vm.name, vm.instance_id, vm.computer_name, vm.zone) == ("pool_3", "3", "pool-vm000003", "2")
+    assert vm.scale_set == f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/pool" and vm.availability_set is None
+    assert vm.failure_domain == (vm.scale_set.lower(), "2/0") and vm.hazards == ()
+    assert Model.of({**INSTANCE, "instanceId": None}).instance_id == "3"
+
+
+def test_a_member_of_a_flexible_scale_set_is_a_vm_that_names_it():
+    flexible = {"virtualMachineScaleSet": {"id": f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/FLEX"}, "availabilitySet": None}
+    vm = made(properties=flexible)
+    assert (vm.name, vm.instance_id) == ("web-03", None) and vm.scale_set.endswith("/FLEX")
+
+
+def test_the_agent_of_a_vm_without_a_host_says_nothing():
+    view = {"statuses": [{"code": "PowerState/deallocated"}], "vmAgent": {"statuses": [{"displayStatus": "Not Ready"}]}}
+    assert made(view).agent == "unknown" and not View.of({**VIEW, **view}).hosted
 
 
 def test_pairs_count_both_ways():
@@ -160,4 +194,5 @@ def test_pairs_count_both_ways():
       {"name": "northeurope", "metadata": {"pairedRegion": [{"name": "westeurope"}]}},
       {"name": "polandcentral", "metadata": {}}, {"name": "eastasia"}]""")
     assert pairs_from_locations(locations) == {"brazilsouth": ("southcentralus",), "southcentralus": ("brazilsouth",),
-                                               "westeurope": ("northeurope",), "northeurope": ("westeurope",)}
+                                               "westeurope": ("northeurope",), "northeurope": ("westeurope",),
+                                               "polandcentral": (), "eastasia": ()}

@@ -1,0 +1,127 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks until there is an answer, for requests that change nothing: throttling, passing failures, broken bodies, stale tokens.
+
+What a 429 asks for is waited by everybody who reads the same subscription (:mod:`pacing`); all else by the one who met it.
+"""
+
+from __future__ import annotations
+
+import typing as t
+import urllib.parse
+from dataclasses import dataclass
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm_transport import (
+    Renewable, Wire, first_line, http_error, is_no_answer, is_sign_in, seconds_of, sign_in_error)
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Budget, Clock, Pacing
+
+_PASSING = (408, 500, 502, 503, 504)
+_TRIES = 5
+_LONGEST_PAUSE = 30.0
+_PATIENCE = 1800.0
+_READS_LEFT = "x-ms-ratelimit-remaining-subscription-reads"
+
+
+@dataclass
+class _Effort:
+    """What one request has cost so far."""
+
+    failures: int = 0
+    throttled: int = 0
+    waited: float = 0.0
+    renewed: bool = False
+
+
+class _Passing(Exception):
+    """A failure that may be gone at the next try; ``error`` is what it becomes when it is not."""
+
+    def __init__(self, error: AzureError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Reader:
+    """Reads through one wire, with one pacing for all threads. ``credential`` is None for requests without a token."""
+
+    def __init__(self, wire: Wire, clock: Clock, pacing: Pacing, credential: Renewable | None = None) -> None:
+        self._wire, self._clock, self.pacing, self._credential = wire, clock, pacing, credential
+
+    def read(self, request: t.Any, doing: str, parse: t.Callable[[bytes], t.Any], patient: bool = True) -> t.Any:
+        """What ``parse`` makes of the body, None for an empty one. ``parse`` raises ValueError for a body cut short.
+
+        ``patient`` false is for pages of lists, see :meth:`Budget.take`.
+
+        Raises NotFound, AuthError or AzureError when asking again makes no sense any more.
+        """
+        budget = self.pacing.of(urllib.parse.urlsplit(request.url).path)
+        effort = _Effort()
+        while True:
+            budget.take(patient)
+            generation = self._credential.generation if self._credential else 0
+            try:
+                return self._once(request, doing, parse, budget)
+            except _Passing as passing:
+                pause = self._again(passing.error, effort)
+            except AzureError as error:
+                pause = self._despite(error, effort, budget, generation)
+            if pause:
+                self._clock.sleep(pause)
+
+    def _once(self, request: t.Any, doing: str, parse: t.Callable[[bytes], t.Any], budget: Budget) -> t.Any:
+        try:
+            response = self._wire.send(request)
+            content = response.content or b""
+        except Exception as error:
+            if is_sign_in(error):
+                raise sign_in_error(error) from None
+            if is_no_answer(error):
+                host = urllib.parse.urlsplit(request.url).netloc
+                raise _Passing(AzureError(doing, f"no answer from {host}: {first_line(error)}")) from None
+            raise
+        left = seconds_of(response.headers.get(_READS_LEFT))
+        if left is not None:
+            budget.left(left)
+        if response.status_code >= 300:
+            raise http_error(doing, response, content)
+        if not content.strip():
+            return {"status": "InProgress"} if response.status_code == 202 else None
+        try:
+            return parse(content)
+        except ValueError:
+            begin = content[:40].decode("utf-8", "replace")
+            raise _Passing(AzureError(doing, f"the answer is not JSON ({len(content)} bytes, beginning {begin!r})")) from None
+
+    def _despite(self, error: AzureError, effort: _Effort, budget: Budget, generation: int) -> float:
+        """Seconds to pause after an answer that was an error; raises it when that is the end."""
+        if error.status == 401 and self._credential and not effort.renewed:
+            effort.renewed = True
+            self._credential.renew(generation)
+            return 0.0
+        if error.status == 429:
+            return self._throttled(error, effort, budget)
+        if error.status in _PASSING:
+            return self._again(error, effort)
+        raise error
+
+    @staticmethod
+    def _throttled(error: AzureError, effort: _Effort, budget: Budget) -> float:
+        """The waiting itself is the budget's."""
+        effort.throttled += 1
+        effort.waited += error.retry_after or 0.0
+        said = error.retry_after is not None
+        if effort.waited > _PATIENCE or effort.throttled >= (4 * _TRIES if said else _TRIES):
+            error.args = (f"{error} (asked {effort.throttled} times; Azure asks to wait {error.retry_after or 'some'} seconds more)",)
+            raise error
+        budget.close(max(1.0, error.retry_after) if said else None)
+        return 0.0
+
+    @staticmethod
+    def _again(error: AzureError, effort: _Effort) -> float:
+        effort.failures += 1
+        if effort.failures >= _TRIES:
+            raise error
+        if error.retry_after is not None:
+            return min(error.retry_after, 2 * _LONGEST_PAUSE)
+        return min(_LONGEST_PAUSE, 0.4 * 2 ** effort.failures)

@@ -1,0 +1,49 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is affected, until when, can I start now: a fleet in a few numbers and one sentence. Pure."""
+
+from __future__ import annotations
+
+import collections
+import datetime as dt
+import typing as t
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import STATES, format_time
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
+
+_DONE_WITH = ("not_hosted", "not_scheduled", "done", "expired")
+
+
+def summarize(vms: t.Sequence[Vm], now: dt.datetime) -> dict[str, t.Any]:
+    """``states`` (number of VMs by state), ``startable`` (names of those that may be started now and need no consent), ``need_consent``
+    (names of startable ones with a blocking hazard), ``next_deadline`` (end of the self-service window that ends first among
+    VMs still to be done, as ISO time, or None), ``next_deadline_vms`` (their names) and ``text`` (one sentence)."""
+    states = collections.Counter(vm.state(now) for vm in vms)
+    startable = [vm for vm in vms if vm.state(now) == "startable"]
+    consent = [vm for vm in startable if vm.blocking_hazards]
+    ends = collections.defaultdict(list)
+    for vm in vms:
+        if vm.status and vm.state(now) not in _DONE_WITH and vm.status.self_service_window and vm.status.self_service_window.end > now:
+            ends[vm.status.self_service_window.end].append(vm.name)
+    deadline = min(ends, default=None)
+    return {
+        "states": {state: states[state] for state in STATES if states[state]},
+        "startable": [vm.name for vm in startable if vm not in consent], "need_consent": [vm.name for vm in consent],
+        "next_deadline": format_time(deadline), "next_deadline_vms": ends[deadline] if deadline else [],
+        "text": _sentence(len(vms), states, len(consent), deadline, now),
+    }
+
+
+def _sentence(total: int, states: t.Mapping[str, int], consent: int, deadline: dt.datetime | None, now: dt.datetime) -> str:
+    affected = total - states["not_hosted"] - states["not_scheduled"]
+    words = f"{affected} of {total} VM{'' if total == 1 else 's'} affected, {states['startable']} may be started now"
+    if consent:
+        words += f" ({consent} of them only with consent)"
+    if states["done"]:
+        words += f", {states['done']} done"
+    if deadline:
+        left = deadline - now
+        span = f"{left.days} days" if left.days else f"{left.seconds // 3600} hours"
+        words += f"; self-service ends first at {format_time(deadline)} (in {span})"
+    return words + "."

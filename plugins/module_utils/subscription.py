@@ -1,0 +1,212 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The requests that one subscription takes: its lists, what they left out, and views where the status list will not do.
+
+Requests come as :class:`Job`, so that those of all subscriptions run at once; answers go into the subscription's Estate.
+"""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import COMPUTE, NETWORK, RESOURCES, SCALE_SET_NETWORK, Arm
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, IncompleteFleet, NotFound
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.estate import Estate, Missing, ScaleSet, view_of
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import Json, Model
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
+
+_COMPUTE = "providers/Microsoft.Compute"
+_NETWORK = "providers/Microsoft.Network"
+_RESOURCE_LIST = "2021-04-01"
+_KINDS = " or ".join(f"resourceType eq 'Microsoft.Compute/{kind}'" for kind in ("virtualMachines", "virtualMachineScaleSets"))
+_EXPAND = {"$expand": "instanceView"}
+Report = t.Callable[[t.Mapping[str, str], AzureError], bool]
+"""Takes note of a failure; False when going on is of no use."""
+
+
+class Job(t.NamedTuple):
+    """``run`` may return jobs that follow from its answer. ``subject`` is what is left out if it fails: a subscription or an id."""
+
+    subject: t.Mapping[str, str]
+    run: t.Callable[[], t.Any]
+
+
+class SubscriptionReader:
+    """Makes the jobs of one subscription. ``warnings`` collects what is worth saying and loses nothing."""
+
+    def __init__(self, arm: Arm, subscription: str, estate: Estate) -> None:
+        self._arm, self.id, self.estate = arm, subscription, estate
+        self.warnings: list[str] = []
+        self.locations: list[Json] = []
+        self._subject = {"subscription": subscription}
+
+    # -- lists --------------------------------------------------------------------------------------------------------
+
+    def lists(self) -> list[Job]:
+        """The lists of the subscription, each a job of its own."""
+        estate = self.estate
+        jobs = [
+            self._list(f"{_COMPUTE}/virtualMachines", "list virtual machines", estate.take_model),
+            self._list(f"{_COMPUTE}/virtualMachines", "list the status of virtual machines", estate.take_status, params={"statusOnly": "true"}),
+            Job(self._subject, self._scale_sets),
+            self._list(f"{_COMPUTE}/availabilitySets", "list availability sets", estate.take_availability_set),
+            Job(self._subject, self._resources),
+        ]
+        if estate.with_addresses:
+            jobs.insert(2, self._list(f"{_NETWORK}/networkInterfaces", "list network interfaces", estate.take_nic, NETWORK))
+            jobs.append(self._list(f"{_NETWORK}/publicIPAddresses", "list public IP addresses", estate.take_public_ip, NETWORK))
+        return jobs
+
+    def location_list(self) -> Job:
+        """The regions and their pairs, as this subscription sees them."""
+        return self._list("locations", "list locations", self._take_location, RESOURCES)
+
+    def _take_location(self, body: Json) -> None:
+        """Only what tells of pairs: Azure says far more of each region."""
+        self.locations.append({"name": body["name"], "metadata": {"pairedRegion": (body.get("metadata") or {}).get("pairedRegion")}})
+
+    def _list(self, path: str, doing: str, take: t.Callable[[Json], t.Any], api_version: str = COMPUTE,
+              params: t.Mapping[str, str] | None = None) -> Job:
+        return Job(self._subject, lambda: self._arm.each(self._path(path), api_version, self._of(doing), take, params))
+
+    def _path(self, path: str) -> str:
+        return f"/subscriptions/{self.id}/{path}"
+
+    def _of(self, doing: str) -> str:
+        return f"{doing} of subscription {self.id}"
+
+    def _scale_sets(self) -> list[Job]:
+        self._arm.each(self._path(f"{_COMPUTE}/virtualMachineScaleSets"), COMPUTE, self._of("list scale sets"), self.estate.take_scale_set)
+        return [job for scale_set in list(self.estate.scale_sets.values()) for job in self._instance_lists(scale_set)]
+
+    def _resources(self) -> None:
+        """Resource Manager's own list of ids: it shows what another list lost when it ended early."""
+        try:
+            self._arm.each(self._path("resources"), _RESOURCE_LIST, self._of("list resources"), self.estate.take_resource, {"$filter": _KINDS})
+        except AzureError as error:
+            if error.status not in (403, 404):
+                raise
+            self.warnings.append(f"subscription {self.id}: its list of resources may not be read ({error.code or error.status}), so that scale sets and VMs "
+                                  "were only counted against the other lists; allow Microsoft.Resources/subscriptions/resources/read")
+
+    # -- uniform scale sets -------------------------------------------------------------------------------------------
+
+    def _instance_lists(self, scale_set: ScaleSet) -> list[Job]:
+        if not scale_set.uniform:  # its members are VMs, which name it
+            return []
+        subject = {"id": scale_set.id}
+        jobs = [Job(subject, lambda: self._instances(scale_set))]
+        if self.estate.with_addresses:
+            jobs.append(Job(subject, lambda: self._instance_addresses(scale_set)))
+        return jobs
+
+    def _instances(self, scale_set: ScaleSet) -> None:
+        """Every instance with its view, counted against the set's own count: no other list knows them for certain."""
+        seen = self._list_instances(scale_set)
+        if scale_set.capacity is None or seen >= scale_set.capacity:
+            return
+        counted = self._counted(scale_set)
+        if seen < counted and (seen := self._list_instances(scale_set)) < counted:
+            raise IncompleteFleet(f"list the instances of {scale_set.id}", f"the list ended after {seen} of {counted} instances",
+                                  asked={"instances": counted}, seen={"instances": seen})
+
+    def _list_instances(self, scale_set: ScaleSet) -> int:
+        keys: set[str] = set()
+
+        def take(body: Json) -> None:
+            keys.add(body["id"].lower())
+            self.estate.take_single(body)
+
+        self._arm.each(f"{scale_set.id}/virtualMachines", COMPUTE, f"list the instances of {scale_set.id}", take, _EXPAND)
+        return len(keys)
+
+    def _counted(self, scale_set: ScaleSet) -> int:
+        """Instances by the scale set's own view, which counts them by provisioning state."""
+        view = self._arm.get(f"{scale_set.id}/instanceView", COMPUTE, f"count the instances of {scale_set.id}")
+        summary = (view.get("virtualMachine") or {}).get("statusesSummary") or ()
+        return sum(int(item.get("count") or 0) for item in summary if str(item.get("code", "")).lower().startswith("provisioningstate/"))
+
+    def _instance_addresses(self, scale_set: ScaleSet) -> None:
+        public = False
+
+        def take(body: Json) -> None:
+            nonlocal public
+            self.estate.take_nic(body)
+            public = public or any(key for dummy, key in self.estate.nics[body["id"].lower()].configurations)
+
+        self._arm.each(f"{scale_set.id}/networkInterfaces", SCALE_SET_NETWORK, f"list the network interfaces of {scale_set.id}", take)
+        if public:
+            self._instance_ips(scale_set.id)
+
+    def _instance_ips(self, set_id: str) -> None:
+        self._arm.each(f"{set_id}/publicIPAddresses", SCALE_SET_NETWORK, f"list the public IP addresses of {set_id}", self.estate.take_public_ip)
+
+    # -- what no list showed ------------------------------------------------------------------------------------------
+
+    def singles(self) -> list[Job]:
+        """What somebody named and no list showed, to be read one by one. Ask again when they are done: they may name more."""
+        read = {"vm": self._vm, "availability_set": self._availability_set, "scale_set": self._scale_set, "nic": self._nic,
+                "public_ip": self._public_ip, "instance_ips": self._instance_ips}
+        return [self._single(item, read[item.kind]) for item in self.estate.missing()]
+
+    def _single(self, item: Missing, read: t.Callable[[str], t.Any]) -> Job:
+        def run() -> t.Any:
+            try:
+                return read(item.id)
+            except NotFound:
+                if item.kind == "vm":
+                    self.estate.forget(item.id.lower())
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise IncompleteFleet(f"understand {item.id}", f"{type(error).__name__}: {error}") from error
+            return None
+
+        subject = self._subject if item.kind == "availability_set" else {"id": item.needed_by or item.id}
+        return Job(subject, run)
+
+    def _vm(self, vm_id: str) -> None:
+        self.estate.take_single(self._arm.get(vm_id, COMPUTE, f"read {vm_id}", _EXPAND))
+
+    def _availability_set(self, set_id: str) -> None:
+        self.estate.take_availability_set(self._arm.get(set_id, COMPUTE, f"read {set_id}"))
+
+    def _scale_set(self, set_id: str) -> list[Job]:
+        body = self._arm.get(set_id, COMPUTE, f"read {set_id}")
+        self.estate.take_scale_set(body)
+        return self._instance_lists(ScaleSet.of(body))
+
+    def _nic(self, nic_id: str) -> None:
+        self.estate.take_nic(self._arm.get(nic_id, _network_version(nic_id), f"read {nic_id}"))
+
+    def _public_ip(self, ip_id: str) -> None:
+        self.estate.take_public_ip(self._arm.get(ip_id, _network_version(ip_id), f"read {ip_id}"))
+
+    # -- views --------------------------------------------------------------------------------------------------------
+
+    def views(self, models: t.Sequence[Model], lanes: int, report: Report) -> list[Job]:
+        """Read the views of these VMs one by one, so many at once; failures are reported per VM. How fast is the budget's."""
+        queue = collections.deque(models)
+        return [Job(self._subject, lambda: self._lane(queue, report)) for dummy in range(min(lanes, len(queue)))]
+
+    def _lane(self, queue: collections.deque[Model], report: Report) -> None:
+        while queue:
+            try:
+                vm_id = queue.popleft().id
+            except IndexError:  # another lane took the last one
+                return
+            try:
+                self._view(vm_id)
+            except NotFound:
+                self.estate.forget(vm_id.key)
+            except AzureError as error:
+                if not report({"id": str(vm_id)}, error):
+                    queue.clear()
+
+    def _view(self, vm_id: VmId) -> None:
+        body = self._arm.get(f"{vm_id}/instanceView", COMPUTE, f"read the instance view of {vm_id}")
+        self.estate.take_view(vm_id.key, view_of(body, vm_id))
+
+
+def _network_version(resource_id: str) -> str:
+    return SCALE_SET_NETWORK if "/virtualmachinescalesets/" in resource_id.lower() else NETWORK
