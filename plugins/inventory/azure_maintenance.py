@@ -9,10 +9,12 @@ name: azure_maintenance
 short_description: Azure VMs as hosts, grouped by maintenance state, window and update domain
 version_added: 1.0.0
 description:
-  - Reads whole subscriptions in a few list requests, adds each VM as a host and groups hosts by maintenance state, window, availability set and
-    update domain.
+  - Reads whole subscriptions in a few list requests, adds each VM and each scale-set instance as a host and groups hosts by maintenance state,
+    window, availability set and update domain. Or, as an O(overlay), describes and groups the hosts of an inventory that is there already.
   - The answer is complete or the source fails, saying what could not be read. Set C(any_unparsed_is_failed = true) in the C([inventory]) section of
     your C(ansible.cfg), or ansible-core goes on without the hosts.
+  - The group C(all) gets C(azure_maintenance_read_at) (ISO time of the oldest reading), C(azure_maintenance_left_out) (what O(complete=false) went
+    without) and, by an overlay, C(azure_maintenance_vms_without_host) (a number).
   - The file's name must end in C(azure_maintenance.yml) or C(azure_maintenance.yaml).
 options:
   plugin:
@@ -20,23 +22,6 @@ options:
     type: str
     required: true
     choices: [fleetops.azure_maintenance.azure_maintenance]
-  subscriptions:
-    description: Subscriptions to read. Default is O(subscription_id), else every subscription the identity can see.
-    type: list
-    elements: str
-    default: []
-  resource_groups:
-    description: Add only VMs of these resource groups (any letter case).
-    type: list
-    elements: str
-    default: []
-  only_affected:
-    description: Add only VMs that are in a maintenance wave.
-    type: bool
-    default: false
-  query:
-    description: JMESPath expression over a record (see M(fleetops.azure_maintenance.vm_maintenance_info)); VMs for which it is true are added.
-    type: str
   hostnames:
     description:
       - JMESPath expressions over a record, the first that gives a string names the host. For example V(tags.hostname).
@@ -55,7 +40,8 @@ options:
       - V(true) for all default groups, V(false) for none, or a list of families.
       - Families are maintenance_state (C(maintenance_<state>)), maintenance_due (startable now), maintenance_window (C(maintenance_window_<start>) of the
         self-service window), scheduled_window (C(scheduled_window_<start>)), availability_set (C(availability_set_<group>_<set>)), scale_set,
-        update_domain (C(update_domain_<group>_<set>_<n>)) and region (C(region_<location>)).
+        update_domain (C(update_domain_<group>_<set>_<n>), in a zoned scale set C(update_domain_<group>_<set>_zone<z>_<n>)) and region
+        (C(region_<location>)). Where two sets would share a name, their names have the subscription in them, or a hash.
     type: raw
     default: true
   hostvars_record:
@@ -64,10 +50,13 @@ options:
     default: false
 extends_documentation_fragment:
   - fleetops.azure_maintenance.azure.plugin
+  - fleetops.azure_maintenance.inventory
   - ansible.builtin.constructed
   - ansible.builtin.inventory_cache
 notes:
   - "User C(keyed_groups) need text keys and treat 0 as empty: write C(azure_update_domain | string)."
+  - A cached answer is used without any request until it times out, until a window of one of its VMs opens or closes, or until an option changes that
+    decides what is read. What Azure has changed meanwhile it does not know; every redeploy reads the VM again before it acts.
 author:
   - fleetops contributors (@fleetops)
 """
@@ -85,22 +74,36 @@ address_preference: [public]
 keyed_groups:
   - key: azure_tags.tier
     prefix: tier
+
+---
+# 50-overlay.azure_maintenance.yml, beside 10-estate.azure_rm.yml: groups for hosts that azure_rm adds
+plugin: fleetops.azure_maintenance.azure_maintenance
+overlay: true
 """
 
-from ansible.errors import AnsibleParserError
+import datetime as dt
+
+from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import Arm
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import ENVIRONMENT, Settings
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, OptionsError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.fleet import read_fleet, subscriptions_of
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.hosts import GROUP_FAMILIES, Grouper, address, host_names, host_vars
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.fleet import Selection, read_fleet
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.hosts import Grouper, families_of, host_names, host_vars, spellings
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.overlay import check_new, match
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.packages import missing_packages
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.query import compile_query
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.snapshot import Snapshot
+
+# What decides which data are read: a cache filled under other values of these answers another question.
+_SCOPE = ("subscriptions", "resource_groups", "exclude_resource_groups", "only_affected", "overlay", "complete", "second_opinion")
+_SIGN_IN = ("auth_source", "profile", "subscription_id", "client_id", "tenant", "cloud_environment", "authority_host")
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
-    """Fetches records (or takes them from the cache), then names, describes and groups them."""
+    """Takes one reading (from Azure or the cache), names or finds its hosts, then describes and groups them."""
 
     NAME = "fleetops.azure_maintenance.azure_maintenance"
 
@@ -111,89 +114,131 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
         try:
-            families = self._families()
-            filters = self._filters()
-            records = self._records(path, cache)
-            self._populate([record for record in records if all(keep(record) for keep in filters)], families)
+            missing = missing_packages()
+            if missing:
+                raise OptionsError(missing)
+            families, keep, namer = families_of(self.get_option("default_groups")), self._filter(), self._namer()
+            reading = self._reading(path, cache)
+            pairs = self._matched(reading, keep, namer) if self.get_option("overlay") else self._named(reading, keep, namer)
+            self._populate(pairs, Grouper(reading.records, families))
+            self._describe(reading)
         except (AzureError, OptionsError) as error:
             raise AnsibleParserError(f"{path}: {error}") from None  # one clear line; the chain adds nothing to it
 
-    def _families(self):
-        chosen = self.get_option("default_groups")
-        if isinstance(chosen, bool):
-            return GROUP_FAMILIES if chosen else ()
-        unknown = [name for name in chosen if name not in GROUP_FAMILIES] if isinstance(chosen, list) else [chosen]
-        if unknown:
-            raise OptionsError(f"default_groups {unknown[0]!r} is unknown; use true, false, or a list of {', '.join(GROUP_FAMILIES)}")
-        return chosen
+    # -- what the options say -------------------------------------------------------------------------------------------
 
-    def _filters(self):
-        filters = []
-        groups = {name.lower() for name in self.get_option("resource_groups")}
-        if groups:
-            filters.append(lambda record: record["resource_group"].lower() in groups)
-        if self.get_option("only_affected"):
-            filters.append(lambda record: record["maintenance"]["last_operation"] is not None)
-        if self.get_option("query"):
-            filters.append(compile_query(self.get_option("query"), "query"))
-        return filters
+    def _filter(self):
+        """Which records become hosts; the reading may hold more."""
+        query = self.get_option("query")
+        wanted = compile_query(query, "query") if query else None
+        affected = self.get_option("only_affected")
+        return lambda record: (not affected or record["maintenance"]["last_operation"] is not None) and (wanted is None or bool(wanted(record)))
 
-    def _records(self, path, cache):
-        """All records of the source, from the cache where it is on and warm (then nothing is asked of Azure)."""
-        self.load_cache_plugin()
-        key = self.get_cache_key(path)
-        use_cache = self.get_option("cache") and cache
-        if use_cache and key in self._cache:
-            return self._cache[key]
-        records = self._fetch()
-        if self.get_option("cache"):
-            self._cache[key] = records
-        return records
-
-    def _fetch(self):
-        missing = missing_packages()
-        if missing:
-            raise OptionsError(missing)
-        arm = Arm(Settings.from_options({name: self.get_option(name) for name in ENVIRONMENT}))
-        fleet = read_fleet(arm, subscriptions_of(arm, self.get_option("subscriptions")))
-        return [vm.to_record(fleet.now) for vm in fleet.vms]
-
-    def _populate(self, records, families):
-        strict = self.get_option("strict")
-        grouper = Grouper(records, families)
-        for name, record in zip(self._names(records), records):
-            host = self.inventory.add_host(name)
-            values = host_vars(record)
-            where = address(record, self.get_option("address_preference"))
-            if where:
-                values["ansible_host"] = where
-            if self.get_option("hostvars_record"):
-                values["azure_vm"] = record
-            for key, value in values.items():
-                self.inventory.set_variable(host, key, value)
-            for group in grouper.groups(record):
-                self.inventory.add_child(self.inventory.add_group(group), host)
-            self._construct(host, values, strict)
-
-    def _construct(self, host, values, strict):
-        """What the user composes; groups see composed variables too, as with ansible.builtin.constructed."""
-        if self.get_option("compose"):
-            self._set_composite_vars(self.get_option("compose"), values, host, strict=strict)
-            values = self.inventory.get_host(host).get_vars()
-        self._add_host_to_composed_groups(self.get_option("groups"), values, host, strict=strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), values, host, strict=strict)
-
-    def _names(self, records):
+    def _namer(self):
         searches = [compile_query(expression, "hostnames") for expression in self.get_option("hostnames")]
         if not searches:
-            return host_names(records)
-        names, taken = [], {}
-        for record in records:
-            found = [name for search in searches if isinstance(name := search(record), str) and name]
-            if not found:
-                raise OptionsError(f"hostnames gives no name for {record['id']}; add an expression that every VM has, such as name")
-            if found[0] in taken:
-                raise OptionsError(f"hostnames gives {found[0]!r} to both {taken[found[0]]} and {record['id']}; make it unique")
-            taken[found[0]] = record["id"]
-            names.append(found[0])
-        return names
+            return None
+        return lambda record: next((name for search in searches if isinstance(name := search(record), str) and name), None)
+
+    # -- one reading ----------------------------------------------------------------------------------------------------
+
+    def _reading(self, path, cache):
+        """From the cache where it is on and still true (then nothing is asked of Azure), else from Azure."""
+        self.load_cache_plugin()
+        caching, key, clock = self.get_option("cache"), self.get_cache_key(path), dt.datetime.now(dt.timezone.utc)
+        asked = {name: self.get_option(name) for name in (*_SCOPE, *_SIGN_IN)}
+        reading = Snapshot.from_text(self._cache[key], asked, clock) if caching and cache and key in self._cache else None
+        if reading is None:
+            reading = self._fetch()
+            if caching and not reading.left_out:  # what is missing now may be there at the next run
+                self._cache[key] = reading.to_text(asked, clock)
+        for warning in reading.warnings:
+            self.display.warning(f"{path}: {warning}")
+        return reading
+
+    def _fetch(self):
+        arm = Arm(Settings.from_options({name: self.get_option(name) for name in ENVIRONMENT}))
+        # An overlay tells VMs of one name apart, so it needs those that are not affected too.
+        fleet = read_fleet(arm, Selection(
+            subscriptions=self.get_option("subscriptions"), resource_groups=self.get_option("resource_groups"),
+            exclude_resource_groups=self.get_option("exclude_resource_groups"), strict=self.get_option("complete"),
+            only_affected=self.get_option("only_affected") and not self.get_option("overlay"), second_opinion=self.get_option("second_opinion"),
+        ))
+        return Snapshot(list(fleet.records()), fleet.now, fleet.left_out, fleet.warnings)
+
+    # -- hosts and their VMs --------------------------------------------------------------------------------------------
+
+    def _named(self, reading, keep, namer):
+        """A host of its own for each VM."""
+        records = [record for record in reading.records if keep(record)]
+        pairs = list(zip(host_names(records, namer), records))
+        check_new(self._hosts_there(), pairs, self.get_option("overlay_id_vars"))
+        return pairs
+
+    def _matched(self, reading, keep, namer):
+        """The hosts that are there already, with their VMs."""
+        names = (lambda record: filter(None, [namer(record)])) if namer else spellings
+        matches = match(self._hosts_there(), reading.records, self.get_option("overlay_id_vars"), names)
+        self.display.v(f"{self.NAME} overlay: {matches}")
+        homeless = matches.homeless()
+        if homeless:
+            self.display.warning(f"overlay: {len(homeless)} VMs that may be redeployed now have no host in this inventory, such as {homeless[0]}")
+        self._add_up("vms_without_host", len(matches.records_left), lambda before, own: before + own)
+        return [(host, record) for host, record in matches.pairs if keep(record)]
+
+    def _hosts_there(self):
+        return {name: host.vars for name, host in self.inventory.hosts.items()}
+
+    # -- the inventory --------------------------------------------------------------------------------------------------
+
+    def _populate(self, pairs, grouper):
+        inventory, known, construct = self.inventory, set(), self._constructor()
+        addresses = () if self.get_option("overlay") else self.get_option("address_preference")
+        whole = self.get_option("hostvars_record")
+        new = {name for name, record in pairs if name not in inventory.hosts}
+        try:
+            for host, record in pairs:
+                inventory.add_host(host)
+                self._give(host, host_vars(record, addresses, whole), host in new)
+                for group in grouper.groups(record):
+                    if group not in known:
+                        known.add(inventory.add_group(group))
+                    inventory.add_child(group, host)
+                construct(host)
+        except AnsibleError:
+            for name in new:  # ansible-core keeps what a failing source added; a part of a fleet is worse than none
+                if name in inventory.hosts:
+                    inventory.remove_host(inventory.hosts[name])
+            raise
+
+    def _give(self, host, variables, new):
+        if new:
+            # set_variable copies and marks each value: of no use to text that stays untrusted, and half the time of a big inventory.
+            self.inventory.hosts[host].vars.update(variables)
+            return
+        for key, value in variables.items():
+            self.inventory.set_variable(host, key, value)
+
+    def _constructor(self):
+        """What the user composes: expressions see all of the host's variables, groups the composed ones too."""
+        compose, groups, keyed, strict = (self.get_option(name) for name in ("compose", "groups", "keyed_groups", "strict"))
+
+        def construct(host):
+            there = self.inventory.hosts[host]
+            if compose:
+                self._set_composite_vars(compose, there.get_vars(), host, strict=strict)
+            values = there.get_vars()
+            self._add_host_to_composed_groups(groups, values, host, strict=strict, fetch_hostvars=False)
+            self._add_host_to_keyed_groups(keyed, values, host, strict=strict, fetch_hostvars=False)
+
+        return construct if compose or groups or keyed else lambda host: None
+
+    def _describe(self, reading):
+        """How old and how complete this is, for all hosts."""
+        self._add_up("read_at", format_time(reading.read_at), min)
+        self._add_up("left_out", reading.left_out, lambda before, own: [*before, *own])
+
+    def _add_up(self, name, own, both):
+        """A variable of the group all that several sources have a part in."""
+        name, there = f"azure_maintenance_{name}", self.inventory.groups["all"].vars
+        self.inventory.set_variable("all", name, both(there[name], own) if name in there else own)

@@ -5,41 +5,71 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import typing as t
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import parse_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import resource_name
 
 Record = t.Mapping[str, t.Any]
+Namer = t.Callable[[Record], str | None]
 GROUP_FAMILIES = ("maintenance_state", "maintenance_due", "maintenance_window", "scheduled_window", "availability_set", "scale_set",
                   "update_domain", "region")
+# A VM of such a name would be every host, no host, or the controller itself.
+RESERVED = frozenset({"all", "ungrouped", "localhost", "127.0.0.1", "::1"})
+_UNFIT_FOR_PATTERNS = re.compile(r"[\s,\[\]{}'\"]|^[!&~@]|^$")
 
 
-def host_names(records: t.Sequence[Record]) -> list[str]:
-    """A name for each record: the VM's where it is unique, else with the resource group, else with the subscription too."""
-    choices = [(r["name"], f"{r['name']}.{r['resource_group']}", f"{r['name']}.{r['resource_group']}.{r['subscription_id']}") for r in records]
+def distinct(choices: t.Sequence[t.Sequence[str]], reserved: t.Collection[str] = ()) -> list[str]:
+    """One name for each list of choices, the first that nobody shares (whatever the letter case); all who share one go on to their next."""
     levels = [0] * len(choices)
     while True:
         names = [choice[level] for choice, level in zip(choices, levels)]
-        counts = _counts(names)
-        shared = [at for at, name in enumerate(names) if counts[name.lower()] > 1 and levels[at] < 2]
+        counts: dict[str, int] = {}
+        for name in names:
+            counts[name.lower()] = counts.get(name.lower(), 0) + 1
+        shared = [at for at, name in enumerate(names)
+                  if (counts[name.lower()] > 1 or name.lower() in reserved) and levels[at] + 1 < len(choices[at])]
         if not shared:
             return names
-        for at in shared:  # also a VM called a.b beside the VM a of the group b
+        for at in shared:
             levels[at] += 1
 
 
-def _counts(names: t.Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name.lower()] = counts.get(name.lower(), 0) + 1
-    return counts
+def spellings(record: Record) -> tuple[str, str, str]:
+    """What a host of this VM may be called: its name, then with the resource group, then with the subscription too.
+
+    Lower-case from the group on: ARM answers one id in several letter cases, and a host must not change its name with them.
+    """
+    in_group = f"{record['name']}.{record['resource_group'].lower()}"
+    return record["name"], in_group, f"{in_group}.{record['subscription_id'].lower()}"
 
 
-def host_vars(record: Record) -> dict[str, t.Any]:
-    """The lean variables of a host; their volume decides what a big inventory costs."""
+def host_names(records: t.Sequence[Record], namer: Namer | None = None) -> list[str]:
+    """A name for each record: what ``namer`` gives, else the shortest of its :func:`spellings` that no other VM shares.
+
+    Raises OptionsError where ``namer`` gives no name, one that is unfit for host patterns, or one name to two VMs.
+    """
+    if namer is None:
+        return distinct([spellings(record) for record in records], RESERVED)
+    taken: dict[str, str] = {}
+    for record in records:
+        name = namer(record)
+        if name is None:
+            raise OptionsError(f"hostnames gives no name for {record['id']}; add an expression that every VM has, such as name")
+        if name.lower() in RESERVED or _UNFIT_FOR_PATTERNS.search(name):
+            raise OptionsError(f"hostnames gives {name!r} to {record['id']}, which cannot be the name of a host")
+        if name in taken:
+            raise OptionsError(f"hostnames gives {name!r} to both {taken[name]} and {record['id']}; make it unique")
+        taken[name] = record["id"]
+    return list(taken)
+
+
+def host_vars(record: Record, address_preference: t.Sequence[str] = (), whole: bool = False) -> dict[str, t.Any]:
+    """The lean variables of a host; their volume decides what a big inventory costs. ``whole`` adds the record itself."""
     maintenance = record["maintenance"]
     values = {
         "azure_vm_id": record["id"], "azure_vm_name": record["name"], "azure_resource_group": record["resource_group"],
@@ -52,6 +82,11 @@ def host_vars(record: Record) -> dict[str, t.Any]:
     for name in ("self_service_window", "scheduled_window"):
         if maintenance[name]:
             values[f"azure_{name}"] = maintenance[name]
+    where = address(record, address_preference)
+    if where:
+        values["ansible_host"] = where
+    if whole:
+        values["azure_vm"] = record
     return values
 
 
@@ -61,26 +96,28 @@ def address(record: Record, preference: t.Sequence[str]) -> str | None:
     return next((record["addresses"][lists[kind]][0] for kind in preference if record["addresses"][lists[kind]]), None)
 
 
+def families_of(chosen: t.Any) -> t.Collection[str]:
+    """Group families from the option default_groups: true, false or a list of names. Raises OptionsError on another name."""
+    if isinstance(chosen, bool):
+        return GROUP_FAMILIES if chosen else ()
+    unknown = [name for name in chosen if name not in GROUP_FAMILIES] if isinstance(chosen, list) else [chosen]
+    if unknown:
+        raise OptionsError(f"default_groups {unknown[0]!r} is unknown; use true, false, or a list of {', '.join(GROUP_FAMILIES)}")
+    return chosen
+
+
 class Grouper:
-    """Default groups. Made from all records at once, so that two sets never share a group."""
+    """Default groups. Made from all records of a source at once, so that two sets never share a group."""
 
-    def __init__(self, records: t.Sequence[Record], families: t.Collection[str]) -> None:
-        self._families = set(families)
-        self._set_names: dict[str, str] = {}
-        kinds = [(kind, record[kind]) for record in records for kind in ("availability_set", "scale_set") if record[kind]]
-        by_name: dict[str, dict[str, str]] = {}
-        for kind, set_id in kinds:
-            by_name.setdefault(f"{kind} {_set_part(set_id)}", {})[set_id.lower()] = set_id
-        for same_name in by_name.values():
-            for key, set_id in same_name.items():
-                self._set_names[key] = _set_part(set_id) if len(same_name) == 1 else self._unlike(set_id, same_name.values())
-
-    @staticmethod
-    def _unlike(set_id: str, others: t.Collection[str]) -> str:
-        """A name with the subscription in it, or a hash where even that is shared (``a-b`` and ``a_b`` in one subscription)."""
-        with_subscription = [f"{safe(i.split('/')[2])}_{_set_part(i)}" for i in others]
-        own = f"{safe(set_id.split('/')[2])}_{_set_part(set_id)}"
-        return own if with_subscription.count(own) == 1 else f"{own}_{hashlib.sha256(set_id.lower().encode()).hexdigest()[:8]}"
+    def __init__(self, records: t.Iterable[Record], families: t.Collection[str]) -> None:
+        self._families = frozenset(families)
+        owners: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        for record in records:
+            for family, set_id, tail in _memberships(record):
+                owner = (family, set_id.lower(), tail)
+                if owner not in owners:
+                    owners[owner] = _choices(*owner)
+        self._names = dict(zip(owners, distinct(list(owners.values()))))
 
     def groups(self, record: Record) -> list[str]:
         """Default groups of one record, in a fixed order."""
@@ -93,21 +130,38 @@ class Grouper:
             yield "maintenance_due", "maintenance_due"
         for family, window in (("maintenance_window", "self_service_window"), ("scheduled_window", "scheduled_window")):
             if maintenance[window]:
-                yield family, f"{family}_{parse_time(maintenance[window]['start']).strftime('%Y%m%dT%H%MZ')}"
-        for kind in ("availability_set", "scale_set"):
-            if record[kind]:
-                name = self._set_names[record[kind].lower()]
-                yield kind, f"{kind}_{name}"
-                if record["update_domain"] is not None:
-                    yield "update_domain", f"update_domain_{name}_{record['update_domain']}"
-        yield "region", f"region_{safe(record['location'])}"
+                yield family, f"{family}_{_stamp(maintenance[window]['start'])}"
+        for family, set_id, tail in _memberships(record):
+            yield family, self._names[family, set_id.lower(), tail]
+        if record["location"]:
+            yield "region", f"region_{safe(record['location'])}"
 
 
+def _memberships(record: Record) -> t.Iterator[tuple[str, str, str]]:
+    """(family, set id, what follows the set's name): in a zoned scale set an update domain is one within its zone."""
+    for kind in ("availability_set", "scale_set"):
+        if record[kind]:
+            yield kind, record[kind], ""
+            if record["update_domain"] is not None:
+                zone = f"_zone{safe(str(record['zone']))}" if kind == "scale_set" and record["zone"] else ""
+                yield "update_domain", record[kind], f"{zone}_{record['update_domain']}"
+
+
+def _choices(family: str, set_id: str, tail: str) -> tuple[str, str, str]:
+    """Group names: by resource group and set, with the subscription, and with a hash (``a-b`` beside ``a_b`` in one subscription)."""
+    parts = set_id.split("/")
+    place = f"{safe(parts[4])}_{safe(parts[-1])}"
+    in_subscription = f"{family}_{safe(parts[2])}_{place}{tail}"
+    digest = hashlib.sha256(f"{set_id.lower()}{tail}".encode()).hexdigest()[:8]
+    return f"{family}_{place}{tail}", in_subscription, f"{in_subscription}_{digest}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _stamp(start: str) -> str:
+    return parse_time(start).strftime("%Y%m%dT%H%MZ")
+
+
+@functools.lru_cache(maxsize=1024)
 def safe(text: str) -> str:
     """Lower-case, with everything that may not stand in a group name as an underscore."""
     return re.sub(r"[^a-z0-9_]", "_", text.lower())
-
-
-def _set_part(set_id: str) -> str:
-    parts = set_id.split("/")
-    return f"{safe(parts[4])}_{safe(parts[-1])}"

@@ -47,8 +47,9 @@ def test_hosts_groups_and_variables(arm: Cloud, arm_project: Project) -> None:
     ({"query": "maintenance.state == 'startable' && tags.tier == '1'"}, {"solo-1", "ne-1"}),
     ({"query": "update_domain == `0`"}, {"web-1", "web-4"}),
     ({"resource_groups": ["SHOP-NE"]}, {"ne-1", "twin"}),
+    ({"exclude_resource_groups": ["Shop"]}, {"ne-1", "twin"}),
     ({"hostnames": ["tags.role && join('-', [tags.role, name])", "id"], "query": "tags.tier == '1'"}, {"solo-solo-1", "db-ne-1"}),
-], ids=["only_affected", "query", "update_domain", "resource_groups", "hostnames"])
+], ids=["only_affected", "query", "update_domain", "resource_groups", "exclude_resource_groups", "hostnames"])
 def test_fewer_hosts_or_other_names(arm_project: Project, options: dict, expected: set[str]) -> None:
     assert set(arm_project.hosts(arm_project.inventory_file(**options))[1]) == expected
 
@@ -68,6 +69,48 @@ def test_groups_of_the_users_own_beside_chosen_default_ones(arm_project: Project
     assert hosts["web-1"]["azure_vm"]["maintenance"]["state"] == "startable"
     assert hosts["web-1"]["deadline"] == hosts["web-1"]["azure_vm"]["maintenance"]["self_service_window"]["end"]
     assert set(arm_project.hosts(arm_project.inventory_file(default_groups=False))[0]) <= {"all", "ungrouped"}
+
+
+def test_the_group_all_says_how_old_and_complete_it_is(arm: Cloud, arm_project: Project) -> None:
+    hosts = arm_project.hosts()[1]
+    assert {(one["azure_maintenance_read_at"], str(one["azure_maintenance_left_out"])) for one in hosts.values()} == {
+        (hosts["web-1"]["azure_maintenance_read_at"], "[]")}
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", hosts["web-1"]["azure_maintenance_read_at"])
+
+
+def test_the_order_of_hosts_is_that_of_their_ids(arm_project: Project) -> None:
+    first, second = arm_project.hosts()[0], arm_project.hosts()[0]
+    assert first == second
+    by_id = sorted({*ALL, "lb-1", "old-1", "late-1", "gave-up-1", "done-1", "twin.shop"} - {"ne-1"})
+    assert first["region_westeurope"]["hosts"] == by_id
+
+
+def test_two_files_never_make_one_host_of_two_vms(arm_project: Project) -> None:
+    one, other = (arm_project.inventory_file(f"{group}.azure_maintenance.yml", resource_groups=[group]) for group in ("shop", "shop-ne"))
+    run = arm_project.run("ansible-inventory", "-i", one, "-i", other, "--graph")
+    assert run.rc != 0 and "twin would be" in run.text and "but an earlier source has it as" in run.text
+    again = arm_project.run("ansible-inventory", "-i", one, "-i", one, "--graph")
+    assert again.rc == 0, again.text
+
+
+def test_a_failing_expression_leaves_no_part_of_the_fleet(arm_project: Project) -> None:
+    source = arm_project.inventory_file(compose={"tier": "azure_tags.tier"}, strict=True)
+    run = arm_project.inventory("--list", source=source, env={"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "false"})
+    assert run.rc == 0 and "Could not set tier for host" in run.text
+    assert run.json()["_meta"]["hostvars"] == {}
+    assert arm_project.inventory("--list", source=source).rc != 0
+
+
+def test_a_cache_answers_only_what_it_was_asked(arm: Cloud, arm_project: Project) -> None:
+    cached = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(arm_project.folder / "cache")}
+    arm_project.inventory_file(resource_groups=["shop"], **cached)
+    assert "ne-1" not in arm_project.hosts()[1]
+    asked = len(arm.sim.requests())
+    arm_project.inventory_file(resource_groups=["shop"], query="name == 'web-1'", hostnames=["tags.role"], hostvars_record=True, **cached)
+    [host] = arm_project.hosts()[1].values()
+    assert host["azure_vm"]["maintenance"]["seconds_left"] > 0 and len(arm.sim.requests()) == asked, "made of what is kept"
+    arm_project.inventory_file(**cached)
+    assert "ne-1" in arm_project.hosts()[1] and len(arm.sim.requests()) > asked
 
 
 def test_a_warm_cache_asks_nothing(arm: Cloud, arm_project: Project) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from integration.cli import INVENTORY, Project
+from integration.cli import INVENTORY, Project, plain
 from integration.cloud import Cloud
 
 UNREACHABLE = {"AZURE_CLOUD_ENVIRONMENT": "https://127.0.0.1:9", "AZURE_AUTHORITY_HOST": "https://127.0.0.1:9"}
@@ -73,3 +73,28 @@ def test_complete_or_failed(arm: Cloud, arm_project: Project, fault: dict, compl
         assert len(run.json()["_meta"]["hostvars"]) == everything
     else:
         assert said in run.text and "Traceback" not in run.text and not run.err.startswith("Incomplete")
+
+
+FORBIDDEN = {"match": {"path": "a1000000-0000-4000-8000-000000000002/providers/Microsoft.Compute/virtualMachines\\?", "count": 0},
+             "status": 403, "code": "AuthorizationFailed"}
+BOTH = ["a1000000-0000-4000-8000-000000000001", "a1000000-0000-4000-8000-000000000002"]
+
+
+def test_a_subscription_that_refuses_stops_the_run(arm: Cloud, arm_project: Project) -> None:
+    arm.faults(FORBIDDEN)
+    run = arm_project.inventory("--list", source=arm_project.inventory_file(subscriptions=BOTH))
+    assert run.rc != 0 and BOTH[1] in run.text and "AuthorizationFailed" in run.text
+
+
+def test_what_is_left_out_is_named_and_not_cached(arm: Cloud, arm_project: Project) -> None:
+    arm.faults(FORBIDDEN)
+    arm_project.inventory_file(subscriptions=BOTH, complete=False, cache=True, cache_plugin="ansible.builtin.jsonfile",
+                               cache_connection=str(arm_project.folder / "cache"))
+    run = arm_project.inventory("--list")
+    hosts = plain(run.json())["_meta"]["hostvars"]
+    assert run.rc == 0 and {"web-1", "ne-1"} <= set(hosts)
+    [left_out] = hosts["web-1"]["azure_maintenance_left_out"]
+    assert left_out["subscription"] == BOTH[1] and "AuthorizationFailed" in left_out["reason"]
+    assert "WARNING" in run.err and BOTH[1] in " ".join(run.err.split()).replace(" ", "")
+    arm.faults()
+    assert arm_project.hosts()[1]["web-1"]["azure_maintenance_left_out"] == [], "asked again: an incomplete answer is not kept"

@@ -1,0 +1,60 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which VMs the inventory plugin reads, and whether it adds hosts or describes those that are there."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+
+    DOCUMENTATION = r"""
+options:
+  subscriptions:
+    description: Subscriptions to read. Default is O(subscription_id), else every subscription the identity can see.
+    type: list
+    elements: str
+    default: []
+  resource_groups:
+    description: Add only VMs of these resource groups (any letter case).
+    type: list
+    elements: str
+    default: []
+  exclude_resource_groups:
+    description: Add no VM of these resource groups (any letter case).
+    type: list
+    elements: str
+    default: []
+  only_affected:
+    description: Add (as an O(overlay), describe) only VMs that are in a maintenance wave.
+    type: bool
+    default: false
+  query:
+    description: JMESPath expression over a record (see M(fleetops.azure_maintenance.vm_maintenance_info)); only VMs for which it is true.
+    type: str
+  complete:
+    description:
+      - V(false) goes on without a subscription, scale set or VM that cannot be read. Each is named in a warning and in
+        C(azure_maintenance_left_out), and such an answer is not cached. Availability is then counted without what is missing.
+      - Not to be confused with O(strict), which is about your own expressions.
+    type: bool
+    default: true
+  second_opinion:
+    description: Compare with the list of affected VMs in another Azure service and warn of every difference.
+    type: str
+    choices: [none, resource_graph, service_health]
+    default: none
+  overlay:
+    description:
+      - Add no host and touch no C(ansible_host); give the variables and groups to hosts that earlier sources added. List this source after them.
+      - A host that carries the id of a VM (O(overlay_id_vars)) is that VM. Any other host is the VM of its name, with or without resource group and
+        subscription, or of the name that O(hostnames) gives. Where two VMs or two hosts could be meant, and where no host is a VM, the source fails.
+      - Other hosts are left alone.
+    type: bool
+    default: false
+  overlay_id_vars:
+    description: Host variables that may hold the id of a VM, the first that does counts. V(id) is what C(azure.azcollection.azure_rm) sets.
+    type: list
+    elements: str
+    default: [azure_vm_id, id, resource_id]
+"""
