@@ -2,11 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Everything a developer or CI types. Variables: PYTHON (makes the environment), VENV (where it is), PYTEST_ARGS.
+# Everything a developer or CI types. Variables: PYTHON (makes the environment), VENV (where it is), PYTEST_ARGS,
+# BENCH_ARGS.
 
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 SIMULATOR_FLEET ?= tests/simulator/fleets/demo.yml
 SIMULATOR_STATE ?= build/simulator
 
@@ -21,7 +23,8 @@ export PATH := $(BIN):$(PATH)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help env system-packages demo demo-again simulator test sanity lint units integration test-clients build clean
+.PHONY: help env system-packages demo demo-again simulator test sanity lint units integration test-clients \
+	bench bench-reading bench-planner bench-redeploy build clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +68,17 @@ integration: env system-packages ## modules, inventory and playbooks against the
 
 test-clients: env system-packages ## the Azure SDK, az and azure.azcollection against the simulator
 	$(PYTEST) tests/integration/clients --junitxml=build/test/clients.xml
+
+bench: bench-planner bench-reading bench-redeploy ## all benchmarks, beside the tools people use today (after test-clients)
+
+bench-reading: env ## inventory and facts of fleets up to 10,000 VMs
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.reading $(BENCH_ARGS)
+
+bench-planner: env ## plans of big and of many fleets
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.planner
+
+bench-redeploy: env ## 200 VMs at once
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.redeploy
 
 build: env ## the artifact for ansible-galaxy, in build/
 	@mkdir -p build

@@ -17,6 +17,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import Json, Model, View, make_vm
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Addresses, Vm, VmId
 
+_VMS = "microsoft.compute/virtualmachines"
 _SCALE_SETS = "microsoft.compute/virtualmachinescalesets"
 
 
@@ -116,9 +117,10 @@ class Estate:
 
     def take_resource(self, body: Json) -> None:
         """An item of Resource Manager's own list: an id and a type."""
-        if str(body.get("type", "")).lower() != _SCALE_SETS:
+        kind = str(body.get("type", "")).lower()
+        if kind == _VMS:
             self._name(body["id"])
-        elif self._wanted(body["id"].lower()):
+        elif kind == _SCALE_SETS and self._wanted(body["id"].lower()):
             self.named_scale_sets.setdefault(body["id"].lower(), body["id"])
 
     def _name(self, vm_id: str) -> None:

@@ -21,6 +21,8 @@ _COMPUTE = "providers/Microsoft.Compute"
 _NETWORK = "providers/Microsoft.Network"
 _RESOURCE_LIST = "2021-04-01"
 _KINDS = " or ".join(f"resourceType eq 'Microsoft.Compute/{kind}'" for kind in ("virtualMachines", "virtualMachineScaleSets"))
+# Answers that say that this list is not to be had, here or by this identity; all else (a server in trouble) is a failure to read.
+_NOT_FOR_US = (400, 403, 404, 405, 501)
 _EXPAND = {"$expand": "instanceView"}
 Report = t.Callable[[t.Mapping[str, str], AzureError], bool]
 """Takes note of a failure; False when going on is of no use."""
@@ -86,9 +88,9 @@ class SubscriptionReader:
         try:
             self._arm.each(self._path("resources"), _RESOURCE_LIST, self._of("list resources"), self.estate.take_resource, {"$filter": _KINDS})
         except AzureError as error:
-            if error.status not in (403, 404):
+            if error.status not in _NOT_FOR_US:
                 raise
-            self.warnings.append(f"subscription {self.id}: its list of resources may not be read ({error.code or error.status}), so that scale sets and VMs "
+            self.warnings.append(f"subscription {self.id}: its list of resources cannot be read ({error.code or error.status}), so that scale sets and VMs "
                                   "were only counted against the other lists; allow Microsoft.Resources/subscriptions/resources/read")
 
     # -- uniform scale sets -------------------------------------------------------------------------------------------
