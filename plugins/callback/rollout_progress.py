@@ -10,10 +10,11 @@ type: aggregate
 short_description: One live line per wave, and the outcome of every VM at the end
 version_added: 1.0.0
 description:
+  - Prints a plan as the table that it is.
   - While a wave is being redeployed, prints how many of its VMs are done and which are waited for, whenever that changes and every half minute.
   - After each wave prints its outcomes, the share of the rollout that is done, and the time left at this pace.
   - At the end of the run prints a table with wave, update domain, outcome and duration of every VM, also when a whole wave failed and
-    ansible-core ended the run early.
+    ansible-core ended the run early. A VM that was left out of its wave is in it with the reason.
   - Works with the playbook C(fleetops.azure_maintenance.rolling_redeploy) and with any play that calls
     M(fleetops.azure_maintenance.vm_redeploy).
 requirements:
@@ -57,15 +58,26 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._waves = {}
+        self._names = set()
         self._wave_count = 0
         self._results = {}
         self._begun = time.monotonic()
         self._journal = None
         self._tail = None
+        self._text = None
+
+    def v2_playbook_on_play_start(self, play):
+        self._show_plan()
+
+    def _show_plan(self):
+        """Between plays or at the very end, where it can be read; the role shows it only where this callback is not enabled."""
+        if self._text:
+            self._display.display(f"\n{self._text}")
+            self._text = None
 
     def v2_runner_on_start(self, host, task):
         if task.action == _REDEPLOY and self._journal and self._tail is None:
-            self._tail = _Tail(self._journal / "progress.json", float(self.get_option("interval")), self._say)
+            self._tail = _Tail(self._journal / "progress.json", float(self.get_option("interval")), self._say, self._names)
             self._tail.start()
 
     def v2_runner_on_ok(self, result):
@@ -77,14 +89,25 @@ class CallbackModule(CallbackBase):
     def _learn(self, result):
         action, data = result._task.action, result._result
         if action == _PLAN and data.get("plan"):
+            self._text = data["text"]
             self._waves = {vm["id"].lower(): wave["number"] for wave in data["plan"]["waves"] for vm in wave["vms"]}
+            self._names = {vm["name"] for wave in data["plan"]["waves"] for vm in wave["vms"]}
             self._wave_count = len(data["plan"]["waves"])
             self._begun = time.monotonic()
+        elif action == _PLAN and data.get("left_out") and data.get("invocation"):
+            self._leave_out(data)
         elif action == _REDEPLOY:
             self._stop_tail()
             # The gate asks in check mode first, so the journal is known before the wave that is watched begins.
             self._journal = Path(data["invocation"]["module_args"]["journal"]) if data.get("invocation") else self._journal
             self._take({vm_id.lower(): vm for vm_id, vm in (data.get("vms") or {}).items()})
+
+    def _leave_out(self, data):
+        """VMs whose wave begins without them, from the answer of the check before it."""
+        ids = data["invocation"]["module_args"]["hosts"]
+        for host, why in data["left_out"].items():
+            self._results[ids[host].lower()] = {"name": host, "outcome": "left_out", "reason": why, "update_domain": None, "elapsed_seconds": None}
+            self._say(f"left out: {why}")
 
     def _take(self, vms):
         self._results.update(vms)
@@ -110,6 +133,7 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_stats(self, stats):
         self._stop_tail()
+        self._show_plan()
         if not self._results:
             return
         rows = sorted(self._results.items(), key=lambda item: (self._waves.get(item[0], 0), item[1]["name"]))
@@ -126,9 +150,9 @@ class CallbackModule(CallbackBase):
 class _Tail(threading.Thread):
     """Reads the journal's progress file while the redeploy blocks; ansible-core locks the display around its forks."""
 
-    def __init__(self, path, interval, say):
+    def __init__(self, path, interval, say, names):
         super().__init__(daemon=True)
-        self._path, self._interval, self._say = path, interval, say
+        self._path, self._interval, self._say, self._names = path, interval, say, names
         self._over = threading.Event()
 
     def stop(self):
@@ -142,6 +166,8 @@ class _Tail(threading.Thread):
                 now = json.loads(self._path.read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 continue  # not written yet, or gone again
+            if self._names and not self._names.issuperset(now["open"]):
+                continue  # another lane's
             if now != last or time.monotonic() - said >= _REMIND_SECONDS:
                 last, said = now, time.monotonic()
                 done = now["total"] - len(now["open"])

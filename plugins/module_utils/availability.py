@@ -12,6 +12,14 @@ from dataclasses import dataclass
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
 
 
+def unavailable_because(vm: Vm, lost: t.Collection[str] = ()) -> str | None:
+    """Why a VM cannot carry load, in words; None when it is well.
+
+    ``lost`` are keys of VMs that this run has drained and not brought back: they eat the set's budget until they are.
+    """
+    return vm.unavailable_because() or ("this run has not brought it back into service" if vm.id.key in lost else None)
+
+
 @dataclass(frozen=True)
 class Limit:
     """A count of VMs, or a percentage of a set's size, such as ``2`` or ``25%``."""
@@ -56,14 +64,15 @@ class Availability:
             raise ValueError("max_unavailable 0 would never let a VM move; leave it out, or use 1")
         return limits
 
-    def held_back(self, members: t.Sequence[Vm], moving: t.Collection[str]) -> str | None:
+    def held_back(self, members: t.Sequence[Vm], moving: t.Collection[str], lost: t.Collection[str] = ()) -> str | None:
         """Why the VMs with keys ``moving`` may not go down now, naming the member in the way; None when they may.
 
         Deallocated members are absent: they count against ``min_available`` but hold nobody back by themselves.
+        ``lost`` are keys that count as unavailable although Azure calls them well, see :func:`unavailable_because`.
         """
         others = [vm for vm in members if vm.id.key not in moving]
-        ill = [vm for vm in others if not vm.absent and vm.unavailable_because()]
-        words = ", ".join(f"{vm.name} ({vm.unavailable_because()})" for vm in ill)
+        ill = [vm for vm in others if not vm.absent and unavailable_because(vm, lost)]
+        words = ", ".join(f"{vm.name} ({unavailable_because(vm, lost)})" for vm in ill)
         allowed = self.max_unavailable.of(len(members), up=False) if self.max_unavailable else None
         down = len(members) - len(others) + len(ill)
         if ill and (allowed is None or down > max(1, allowed)):

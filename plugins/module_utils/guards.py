@@ -55,14 +55,15 @@ def state_sentence(vm: Vm, now: dt.datetime) -> str:
 
 
 def check(vms: t.Sequence[Vm], members: t.Mapping[str, t.Sequence[Vm]], policy: Policy, now: dt.datetime,
-          moving: t.Collection[str] = ()) -> dict[str, Refusal]:
+          moving: t.Collection[str] = (), lost: t.Collection[str] = ()) -> dict[str, Refusal]:
     """Refusals by VM key; a VM that is not in the answer may be started together with the others that are not.
 
-    ``members`` holds every member of each VM's set, by set key; ``moving`` are keys of members started before in the same call.
+    ``members`` holds every member of each VM's set, by set key; ``moving`` are keys of members started before in the same call,
+    ``lost`` keys of VMs that count as unavailable although Azure calls them well.
     """
     refusals = {vm.id.key: refusal for vm in vms if (refusal := _check_one(vm, policy, now))}
     for set_key, together in _by_set([vm for vm in vms if vm.id.key not in refusals]).items():
-        reason = _check_set(together, members[set_key], policy, moving)
+        reason = _check_set(together, members[set_key], policy, moving, lost)
         if reason:
             refusals.update({vm.id.key: Refusal("refused", reason) for vm in together})
     return refusals
@@ -85,7 +86,7 @@ def _check_one(vm: Vm, policy: Policy, now: dt.datetime) -> Refusal | None:
             return Refusal("not_allowed", f"state {state}: {state_sentence(vm, now)}")
     elif state == "not_hosted":
         return Refusal("refused", f"it is deallocated; there is nothing to {policy.operation}")
-    if vm.provisioning_state in ("updating", "creating", "deleting", "migrating"):
+    if vm.busy:
         return Refusal("refused", f"another operation is running on it (provisioning state {vm.provisioning_state}); run again when it has ended")
     return _check_hazards(vm, policy)
 
@@ -107,13 +108,15 @@ def _applies(hazard: str, operation: str) -> bool:
     return operation == "perform_maintenance" or hazard not in ("completed_but_allowed", "retry_after_abort")
 
 
-def _check_set(together: t.Sequence[Vm], members: t.Sequence[Vm], policy: Policy, moving: t.Collection[str]) -> str | None:
-    domains = sorted({vm.failure_domain.domain for vm in together})
-    # Members without an update domain (flexible scale sets) are domains of their own; there max_unavailable rules.
-    counted = policy.availability.max_unavailable and all(vm.update_domain is None for vm in together)
+def _check_set(together: t.Sequence[Vm], members: t.Sequence[Vm], policy: Policy, moving: t.Collection[str], lost: t.Collection[str]) -> str | None:
+    down = {vm.id.key: vm for vm in (*together, *(vm for vm in members if vm.id.key in moving))}.values()
+    domains = sorted({vm.failure_domain.domain for vm in down})
+    # Members without a domain (flexible scale sets, services outside zones) are domains of their own; there max_unavailable rules.
+    counted = policy.availability.max_unavailable and all(vm.own_domain for vm in down)
     if len(domains) > 1 and not counted:
-        listed = "; ".join(f"{d.rsplit('/', 1)[-1]}: {', '.join(vm.name for vm in together if vm.failure_domain.domain == d)}" for d in domains)
-        return f"the VMs named span {len(domains)} update domains of one set ({listed}); start one update domain at a time"
-    if together[0].set_id is None:
+        listed = "; ".join(f"{d.rsplit('/', 1)[-1]}: {', '.join(vm.name for vm in down if vm.failure_domain.domain == d)}" for d in domains)
+        kind = "update domain" if together[0].set_id else "failure domain"
+        return f"the VMs named span {len(domains)} {kind}s of one set ({listed}); start one {kind} at a time"
+    if together[0].set_key is None:
         return None  # a VM outside sets has no peers to count
-    return policy.availability.held_back(members, {*moving, *(vm.id.key for vm in together)})
+    return policy.availability.held_back(members, {*moving, *(vm.id.key for vm in together)}, lost)

@@ -3,26 +3,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The planner: a whole fleet and a policy in, waves and skipped VMs out; the same input gives the same plan.
 
-Standard library only; no I/O, and ``now`` is an argument. The parts: rollout_candidates (who may), rollout_health (what
-each set can spare), rollout_schedule (in which order), rollout_estimate (when), rollout_records (the plan itself),
-rollout_file (its JSON), rollout_text (its table).
+Standard library only (JMESPath where an option is an expression); no I/O, and ``now`` is an argument. The parts:
+rollout_terms (the operator's words for each VM), rollout_candidates (who may), rollout_health (what sets can spare),
+rollout_lanes (what is independent), rollout_schedule with rollout_sweep (in which order), rollout_calendar (when),
+rollout_estimate (too late?), rollout_reasons (why there), rollout_records (the plan itself).
 """
 
 from __future__ import annotations
 
 import collections
+import dataclasses
 import datetime as dt
+import math
 import typing as t
+from dataclasses import dataclass
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_candidates import (
     Candidate, choose, hazards_of)
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_estimate import (
-    Miss, misses, summary, wave_times)
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_health import hold, sets_of
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_estimate import Miss, misses, summary
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_health import SetHealth, hold, sets_of
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_lanes import lanes_of, parts_of, share
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import Policy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_reasons import reasons
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_records import (
     OPERATIONS, PERFORM_MAINTENANCE, Plan, PlanError, PlannedVm, Skip, Wave, whole_seconds)
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_schedule import region_pairs, schedule
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_regions import Pairs, region_pairs
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_schedule import Schedule, schedule
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_terms import (
+    unused_names, with_services)
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm, resource_name
 
 
@@ -32,33 +40,113 @@ def plan(vms: t.Iterable[Vm], policy: Policy, now: dt.datetime, operation: str =
 
     ``vms`` is the whole known fleet, for members of a set count whether they are targets or not; targets are the VMs
     with a host. ``excluded`` maps :attr:`VmId.key` to the reason of an opt-out. Raises :class:`PlanError` for input
-    that no plan can be made from; VMs that cannot be planned are no error, they are skipped with a reason.
+    that no plan can be made from and :class:`PolicyError` for a policy that does not fit the fleet; VMs that cannot be
+    planned are no error, they are skipped with a reason.
     """
     created = whole_seconds(now)
     if operation not in OPERATIONS:
         raise PlanError(f"operation {operation!r} is not known; choose one of {', '.join(OPERATIONS)}")
     if policy.include_unlisted and operation != PERFORM_MAINTENANCE:
         raise PlanError(f"include_unlisted would {operation} every running VM of the fleet; name the hosts instead")
-    fleet = _checked(vms)
+    fleet = with_services(_checked(vms), policy, created)
     candidates, skipped = choose(fleet, policy, created, operation, excluded or {})
     sets = sets_of(fleet, {candidate.set_key for candidate in candidates})
-    going, held = hold(candidates, sets, policy)
-    rooms = {key: health.room(policy) for key, health in sets.items()}
-    waves, bound, late = _ordered(going, rooms, region_pairs(fleet), policy, created)
-    refused = []
-    if policy.on_deadline == "refuse":
-        while late:
-            refused += [Skip.of(miss.candidate.vm, "deadline", miss.text) for miss in late]
-            missed = {miss.candidate.key for miss in late}
-            going = [candidate for candidate in going if candidate.key not in missed]
-            waves, bound, late = _ordered(going, rooms, region_pairs(fleet), policy, created)
-    warnings = (*_completed_but_allowed(fleet, operation, policy), *summary(late, len(going)),
-                *(miss.text for miss in late), *_gains_nothing(waves, operation))
+    task = _Task(sets, region_pairs(fleet), policy, created)
+    order = task.order(candidates)
+    refused: list[Skip] = []
+    while policy.on_deadline == "refuse" and order.late:
+        refused += [Skip.of(miss.candidate.vm, "deadline", miss.text(created, policy)) for miss in order.late]
+        missed = {miss.candidate.key for miss in order.late}
+        candidates = [candidate for candidate in candidates if candidate.key not in missed]
+        order = task.order(candidates)
+    warnings = (*_completed_but_allowed(fleet, operation, policy), *summary(order.late, order.size),
+                *(miss.text(created, policy) for miss in order.late),
+                *unused_names([one.vm for one in candidates], policy), *_no_canaries(order, policy),
+                *_gains_nothing(order, operation))
     return Plan(
-        operation=operation, created=created, policy=policy, lower_bound=bound, fleet_size=len(fleet),
-        waves=tuple(_wave(number, wave, created, policy, operation) for number, wave in enumerate(waves, 1)),
-        skipped=tuple(sorted([*skipped, *held, *refused], key=lambda skip: (skip.name.lower(), skip.id.lower()))),
-        warnings=warnings)
+        operation=operation, created=created, policy=policy, fleet_size=len(fleet), warnings=warnings,
+        lower_bound=max((lane.lower_bound for lane in order.lanes), default=0), waves=_waves(order, task, operation),
+        skipped=tuple(sorted([*skipped, *order.held, *refused], key=lambda skip: (skip.name.lower(), skip.id.lower()))),
+        lanes=policy.lanes, lanes_possible=order.lanes_possible)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What is settled about the candidates: lanes in order, those held back, those that would be late."""
+
+    lanes: tuple[Schedule, ...]
+    held: tuple[Skip, ...]
+    late: tuple[Miss, ...]
+    lanes_possible: int
+
+    @property
+    def planned(self) -> t.Iterator[Candidate]:
+        return (one for lane in self.lanes for wave in lane.waves for one in wave.vms)
+
+    @property
+    def size(self) -> int:
+        return sum(1 for unused in self.planned)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What an order is made for, whoever is left to be ordered."""
+
+    sets: t.Mapping[str, SetHealth]
+    pairs: Pairs
+    policy: Policy
+    created: dt.datetime
+
+    def order(self, candidates: t.Sequence[Candidate]) -> _Order:
+        smallest = share(self.policy, self.policy.lanes)
+        most = min(smallest.max_parallel or math.inf, smallest.per_region or math.inf)
+        going, held = hold(candidates, self.sets, self.policy, most)
+        if isinstance(self.policy.canary, int):
+            canaries = _first(going, self.policy.canary)
+            going = [dataclasses.replace(one, terms=one.terms._replace(canary=one.key in canaries)) for one in going]
+            going, more = hold(going, self.sets, self.policy, most)
+            held += more
+        parts = parts_of(going, self.pairs, self.policy)
+        lanes = [self._lane(lane, share(self.policy, number))
+                 for number, lane in enumerate(lanes_of(parts, self.policy), 1)]
+        return _Order(tuple(lane for lane, late in lanes), tuple(held),
+                      tuple(miss for lane, late in lanes for miss in late), max(1, len(parts)))
+
+    def _lane(self, lane: t.Sequence[Candidate], policy: Policy) -> tuple[Schedule, list[Miss]]:
+        """The shortest order, or the one by deadline when that one lets fewer VMs miss theirs."""
+        rooms = {key: health.room(policy) for key, health in self.sets.items()}
+        found = schedule(lane, rooms, self.pairs, policy, self.created)
+        late = misses(found.waves, policy, self.pairs)
+        if late:
+            other = schedule(lane, rooms, self.pairs, policy, self.created, by_deadline=True)
+            other_late = misses(other.waves, policy, self.pairs)
+            if len(other_late) < len(late):
+                return other, other_late
+        return found, late
+
+
+def _first(going: t.Sequence[Candidate], count: int) -> set[str]:
+    """Keys of so many canaries: of the first tier, those first in their set, one of each set before a second."""
+    seen: collections.Counter[str] = collections.Counter()
+    ranked = []
+    for one in sorted(going, key=lambda one: (one.terms.sequence, one.vm.update_domain or 0, one.domain, one.key)):
+        terms, turn = one.terms, seen[one.set_key]
+        ranked.append((terms.rank, terms.sequence, turn, one.set_name, one.vm.name.lower(), one.key))
+        seen[one.set_key] += 1
+    return {entry[-1] for entry in sorted(ranked)[:count]}
+
+
+def _waves(order: _Order, task: _Task, operation: str) -> tuple[Wave, ...]:
+    waves = []
+    for lane, found in enumerate(order.lanes, 1):
+        why = reasons(found.waves, task.pairs, share(task.policy, lane))
+        for number, wave in enumerate(found.waves, 1):
+            vms = tuple(PlannedVm.of(
+                one.vm, task.created, operation, why[one.key], tier=one.terms.tier, canary=one.terms.canary,
+                minutes=one.minutes) for one in wave.vms)
+            minutes = [int((moment - task.created).total_seconds()) // 60 for moment in (wave.starts_at, wave.ends_at)]
+            waves.append(Wave(number, vms, *minutes, wave.starts_at, wave.ends_at, lane))
+    return tuple(waves)
 
 
 def _checked(vms: t.Iterable[Vm]) -> list[Vm]:
@@ -73,24 +161,6 @@ def _checked(vms: t.Iterable[Vm]) -> list[Vm]:
     return fleet
 
 
-def _ordered(going: t.Sequence[Candidate], rooms: t.Mapping[str, int | None], pairs: t.Mapping[str, set[str]],
-             policy: Policy, created: dt.datetime) -> tuple[list[list[Candidate]], int, list[Miss]]:
-    """The shortest order, or the one by deadline when that one lets fewer VMs miss theirs."""
-    waves, bound = schedule(going, rooms, pairs, policy)
-    late = misses(waves, created, policy, pairs)
-    if late:
-        other, unused = schedule(going, rooms, pairs, policy, by_deadline=True)
-        other_late = misses(other, created, policy, pairs)
-        if len(other_late) < len(late):
-            return other, bound, other_late
-    return waves, bound, late
-
-
-def _wave(number: int, wave: t.Iterable[Candidate], created: dt.datetime, policy: Policy, operation: str) -> Wave:
-    vms = tuple(PlannedVm.of(candidate.vm, created, operation, candidate.reason) for candidate in wave)
-    return Wave(number, vms, *wave_times(number, created, policy))
-
-
 def _completed_but_allowed(fleet: t.Iterable[Vm], operation: str, policy: Policy) -> t.Iterator[str]:
     names = [vm.name for vm in fleet if (vm.host or policy.include_unlisted)
              and any(hazard.name == "completed_but_allowed" for hazard in hazards_of(vm, operation))]
@@ -102,11 +172,17 @@ def _completed_but_allowed(fleet: t.Iterable[Vm], operation: str, policy: Policy
                f"yet allows a start; {fate}")
 
 
-def _gains_nothing(waves: t.Iterable[t.Iterable[Candidate]], operation: str) -> t.Iterator[str]:
+def _no_canaries(order: _Order, policy: Policy) -> t.Iterator[str]:
+    if policy.canary is not None and order.lanes and order.size and not any(one.terms.canary for one in order.planned):
+        yield (f"rollout_canary {policy.canary!r} is true for none of the planned VMs: the rollout begins without "
+               "canaries")
+
+
+def _gains_nothing(order: _Order, operation: str) -> t.Iterator[str]:
     """Microsoft's advice against self-service where Azure already goes one update domain at a time."""
     if operation != PERFORM_MAINTENANCE:
         return
-    sets = collections.Counter(one.set_key for wave in waves for one in wave if one.vm.availability_set)
+    sets = collections.Counter(one.set_key for one in order.planned if one.vm.availability_set)
     if sets:
         named = ", ".join(f"{resource_name(key)} ({count})" for key, count in sorted(sets.items())[:8])
         named += f" and {len(sets) - 8} more sets" if len(sets) > 8 else ""

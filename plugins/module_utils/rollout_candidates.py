@@ -17,7 +17,8 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mainten
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import Policy
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_records import (
     PERFORM_MAINTENANCE, Skip)
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm, normal_location
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_terms import Terms, terms_of
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm, normal_location, resource_name
 
 # Hazards of the maintenance block; they say nothing about an operation that needs no maintenance wave.
 _OF_THE_BLOCK = ("completed_but_allowed", "retry_after_abort")
@@ -48,10 +49,34 @@ class Candidate:
     set_key: str
     set_name: str
     domain: str
+    own_domain: bool
     region: str
     well: bool
     deadline: dt.datetime | None
-    reason: str
+    minutes: int
+    terms: Terms
+    notes: str
+
+    @property
+    def phase(self) -> tuple[bool, int]:
+        """Canaries before all others, then tier by tier; one phase ends before the next begins."""
+        return not self.terms.canary, self.terms.rank
+
+    @property
+    def label(self) -> str:
+        """Its set in words: ``set web``, ``service shop``, or the VM itself."""
+        if self.vm.set_id:
+            return f"set {self.set_name}"
+        return self.vm.name if self.vm.service is None else f"service {self.set_name}"
+
+    @property
+    def place(self) -> str:
+        """Its failure domain in words, as far as Azure names one."""
+        if self.own_domain:
+            return ""
+        zone = f"zone {self.vm.zone}" if self.vm.zone and (self.vm.scale_set or not self.vm.set_id) else ""
+        domain = f"update domain {self.vm.update_domain}" if self.vm.update_domain is not None else ""
+        return " ".join(part for part in (zone, domain) if part)
 
 
 def hazards_of(vm: Vm, operation: str = PERFORM_MAINTENANCE) -> tuple[Hazard, ...]:
@@ -92,7 +117,8 @@ def choose(vms: t.Iterable[Vm], policy: Policy, now: dt.datetime, operation: str
     A VM without a host is a target only with ``include_unlisted``; otherwise it is mentioned only if it would have been
     planned. ``excluded`` maps :attr:`VmId.key` to the operator's reason.
     """
-    chosen, skipped = [], []
+    chosen: list[Vm] = []
+    skipped: list[Skip] = []
     for vm in vms:
         startable = may_start(vm, policy, now, operation)
         if not (vm.host or startable or policy.include_unlisted):
@@ -101,18 +127,25 @@ def choose(vms: t.Iterable[Vm], policy: Policy, now: dt.datetime, operation: str
         if skip:
             skipped.append(skip)
         else:
-            chosen.append(candidate_of(vm, operation))
-    return chosen, skipped
+            chosen.append(vm)
+    terms = terms_of(chosen, policy, now)
+    return [candidate_of(vm, operation, policy, terms[vm.id.key]) for vm in chosen], skipped
 
 
-def candidate_of(vm: Vm, operation: str) -> Candidate:
+def candidate_of(vm: Vm, operation: str, policy: Policy, terms: Terms = Terms()) -> Candidate:
     """The VM as the order sees it."""
     set_key, domain = vm.failure_domain
+    key = vm.id.key
     window = vm.status.self_service_window if vm.status and operation == PERFORM_MAINTENANCE else None
     return Candidate(
-        vm=vm, key=vm.id.key, set_key=set_key, set_name=set_key.rsplit("/", 1)[-1], domain=domain,
+        vm=vm, key=key, set_key=set_key, set_name=_set_name(vm), domain=domain, own_domain=domain == key,
         region=normal_location(vm.location), well=vm.unavailable_because() is None,
-        deadline=window.end if window else None, reason=_why(vm, operation))
+        deadline=window.end if window else None, minutes=policy.minutes_for(vm.groups), terms=terms,
+        notes=_notes(vm, operation))
+
+
+def _set_name(vm: Vm) -> str:
+    return (resource_name(vm.set_id) or vm.service or vm.id.name).lower()
 
 
 def _consented_again(vm: Vm, policy: Policy, now: dt.datetime) -> bool:
@@ -132,6 +165,9 @@ def _unwanted(vm: Vm, policy: Policy, operation: str, excluded: t.Mapping[str, s
         return Skip.of(vm, "no_host", "no inventory host stands for it; add one, or set rollout_include_unlisted: true")
     if vm.id.key in excluded:
         return Skip.of(vm, "excluded", excluded[vm.id.key])
+    if vm.busy:
+        return Skip.of(vm, "busy", f"another operation is running on it (provisioning state {vm.provisioning_state}); "
+                                   "plan again when it has ended")
     hazards = hazards_of(vm, operation)
     blocking = [hazard for hazard in hazards if hazard.blocking and hazard.name not in policy.accept]
     if blocking:
@@ -150,14 +186,9 @@ def _described(hazards: t.Iterable[Hazard]) -> str:
     return "; ".join(f"{hazard.name}: {hazard.detail}" if hazard.detail else hazard.name for hazard in hazards)
 
 
-def _why(vm: Vm, operation: str) -> str:
-    """Why a VM is planned and with which hazards, for the person who reviews the plan."""
+def _notes(vm: Vm, operation: str) -> str:
+    """The hazards a VM is planned with, for the person who reviews the plan."""
     hazards = hazards_of(vm, operation)
-    parts = [f"{operation} was asked for"]
-    if operation == PERFORM_MAINTENANCE:
-        parts = ["Azure allows its maintenance to start"]
-    for word, names in (("accepted", [hazard.name for hazard in hazards if hazard.blocking]),
-                        ("noted", [hazard.name for hazard in hazards if not hazard.blocking])):
-        if names:
-            parts.append(f"{word}: {', '.join(names)}")
-    return "; ".join(parts)
+    kinds = (("accepted", [hazard.name for hazard in hazards if hazard.blocking]),
+             ("noted", [hazard.name for hazard in hazards if not hazard.blocking]))
+    return "; ".join(f"{word}: {', '.join(names)}" for word, names in kinds if names)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When the waves of a rollout run, which VMs would end after their deadline, and what would make them fit.
+"""Which VMs would end after their deadline, and what would make them fit.
 
 Standard library only; no I/O, no clock.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_candidates import Candidate
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import Policy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_sweep import TimedWave
 
 
 @dataclass(frozen=True)
@@ -22,33 +23,28 @@ class Miss:
     """A VM whose wave would end after its own self-service window."""
 
     candidate: Candidate
+    number: int
     ends_at: dt.datetime
-    text: str
+    waits_for: tuple[str, ...]
+
+    def text(self, created: dt.datetime, policy: Policy) -> str:
+        """A sentence that says how to make it fit."""
+        one = self.candidate
+        return (f"{one.vm.name} would be done {format_time(self.ends_at)} (wave {self.number}), after its self-service "
+                f"window ends {format_time(one.deadline)}; {_remedy(self, created, policy)}")
 
 
-def wave_times(number: int, created: dt.datetime, policy: Policy) -> tuple[int, int, dt.datetime, dt.datetime]:
-    """Start and end of a wave, in minutes from ``created`` and as times; waves follow each other at once."""
-    start, end = (number - 1) * policy.wave_minutes, number * policy.wave_minutes
-    return start, end, created + dt.timedelta(minutes=start), created + dt.timedelta(minutes=end)
-
-
-def misses(waves: t.Sequence[t.Sequence[Candidate]], created: dt.datetime, policy: Policy,
-           pairs: t.Mapping[str, set[str]]) -> list[Miss]:
-    """VMs that would not be done by their deadline, each with a sentence that says how to make it fit."""
+def misses(waves: t.Sequence[TimedWave], policy: Policy, pairs: t.Mapping[str, t.Collection[str]]) -> list[Miss]:
+    """VMs of one lane that would not be done by their deadline."""
     first: dict[str, int] = {}
-    late = []
-    for number, wave in enumerate(waves, 1):
-        ends_at = wave_times(number, created, policy)[3]
-        for candidate in wave:
-            first.setdefault(candidate.region, number)
-            if candidate.deadline and candidate.deadline < ends_at:
-                late.append((number, candidate, ends_at))
     found = []
-    for number, candidate, ends_at in late:
-        missed = (f"{candidate.vm.name} would be done {format_time(ends_at)} (wave {number}), after its self-service "
-                  f"window ends {format_time(candidate.deadline)}")
-        before = _waited_for(candidate, first, pairs) if policy.region_pairs == "serial" else []
-        found.append(Miss(candidate, ends_at, f"{missed}; {_remedy(candidate, created, policy, before)}"))
+    for number, wave in enumerate(waves, 1):
+        for one in wave.vms:
+            begun = first.setdefault(one.region, number)
+            if one.deadline and one.deadline < wave.ends_at:
+                others = pairs.get(one.region, ()) if policy.region_pairs == "serial" else ()
+                found.append(Miss(one, number, wave.ends_at, tuple(sorted(
+                    other for other in others if first.get(other, begun) < begun))))
     return found
 
 
@@ -59,23 +55,23 @@ def summary(late: t.Sequence[Miss], planned: int) -> t.Iterator[str]:
                "rollout_on_deadline: refuse leaves them out")
 
 
-def _waited_for(candidate: Candidate, first: t.Mapping[str, int], pairs: t.Mapping[str, set[str]]) -> list[str]:
-    begun = first[candidate.region]
-    return sorted(other for other in pairs.get(candidate.region, ()) if first.get(other, begun) < begun)
-
-
-def _remedy(candidate: Candidate, created: dt.datetime, policy: Policy, waited_for: t.Sequence[str]) -> str:
-    fitting = int((candidate.deadline - created) / dt.timedelta(minutes=policy.wave_minutes))
+def _remedy(miss: Miss, created: dt.datetime, policy: Policy) -> str:
+    minutes = policy.overhead_minutes + miss.candidate.minutes
+    fitting = int((miss.candidate.deadline - created) / dt.timedelta(minutes=minutes))
     if fitting < 1:
-        return (f"not even one wave of {policy.wave_minutes} minutes fits before that: unless the minutes are set too "
+        return (f"not even one wave of {minutes} minutes fits before that: unless the minutes are set too "
                 "high, leave it to Azure's own window")
     fit = "1 wave fits" if fitting == 1 else f"{fitting} waves fit"
     remedies = [f"plan it earlier, alone or with few others, by limiting the run ({fit})"]
-    if waited_for:
-        remedies.append(f"do not wait for {', '.join(waited_for)} (rollout_region_pairs: parallel)")
+    if miss.waits_for:
+        remedies.append(f"do not wait for {', '.join(miss.waits_for)} (rollout_region_pairs: parallel)")
     remedies += [f"raise rollout_{name} ({value})" for name, value in (
         ("max_parallel", policy.max_parallel), ("per_region", policy.per_region),
         ("max_unavailable", policy.max_unavailable)) if value is not None]
+    if policy.calendar:
+        remedies.append("open more hours in rollout_calendar")
+    if policy.soak_minutes:
+        remedies.append(f"lower rollout_soak_minutes ({policy.soak_minutes})")
     if policy.scheduled_events_minutes:
         remedies.append("if no guest waits for Scheduled Events, set rollout_scheduled_events_minutes: 0 "
                         f"(now {policy.scheduled_events_minutes})")

@@ -16,17 +16,15 @@ from dataclasses import dataclass
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.availability import Limit
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import (
     BLOCKING_HAZARDS, NOTED_HAZARDS)
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_calendar import Calendar
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_options import (
+    PolicyError, Reader, at_least, canary, choice, expression, flag, hazards, minutes, share, tier)
+
+__all__ = ["ON_DEADLINE", "REGION_PAIRS", "Policy", "PolicyError"]
 
 REGION_PAIRS = ("serial", "parallel")
 ON_DEADLINE = ("warn", "refuse")
-
-
-class PolicyError(ValueError):
-    """An option of the policy that cannot be right; the message names option, value and remedy."""
-
-    def __init__(self, key: str, value: object, remedy: str) -> None:
-        super().__init__(f"{key}: {value!r} is not possible: {remedy}")
-        self.key, self.value = key, value
+DEFAULT_MINUTES = 15
 
 
 @dataclass(frozen=True)
@@ -34,9 +32,11 @@ class Policy:
     """Rules of a rollout.
 
     Shares (``max_unavailable``, ``min_available``) are a count or a percentage such as ``"25%"`` of the members of one
-    availability set or scale set; a VM outside sets has no peers to count. Without ``max_unavailable`` a whole update
-    domain goes at once, and only while every member that does not go with it is well. Minutes are per wave, for the VMs of a wave run
-    side by side; let ``minutes_per_vm`` be a high quantile: a plan that ends late costs more than one that ends early.
+    set (availability set, scale set, service); a VM outside sets has no peers to count. Without ``max_unavailable`` a
+    whole failure domain goes at once, and only while every member that does not go with it is well; members that Azure
+    names no domain for then go one by one. Minutes are per wave, for the VMs of a wave run side by side: the slowest
+    decides. Let ``minutes_per_vm`` be a high quantile: a plan that ends late costs more than one that ends early.
+    ``service``, ``tier``, ``sequence`` and ``canary`` may be JMESPath over the record, see rollout_terms.
     """
 
     max_unavailable: int | str | None = None
@@ -46,11 +46,18 @@ class Policy:
     region_pairs: str = "serial"
     accept: tuple[str, ...] = ()
     refuse: tuple[str, ...] = ()
-    minutes_per_vm: int = 15
+    minutes_per_vm: int | t.Mapping[str, int] = DEFAULT_MINUTES
     scheduled_events_minutes: int = 10
     drain_minutes: int = 2
     on_deadline: str = "warn"
     include_unlisted: bool = False
+    service: str | None = None
+    tier: str | tuple[str, ...] | None = None
+    sequence: str | None = None
+    canary: int | str | None = None
+    soak_minutes: int = 0
+    calendar: Calendar | None = None
+    lanes: int = 1
 
     @classmethod
     def from_options(cls, options: t.Mapping[str, t.Any]) -> "Policy":
@@ -64,8 +71,11 @@ class Policy:
 
     def to_record(self) -> dict[str, t.Any]:
         """The options as JSON types; :meth:`from_options` reads them back to an equal policy."""
-        options = dataclasses.asdict(self).items()
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in options}
+        options = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        if self.calendar:
+            options["calendar"] = self.calendar.to_record()
+        plain = {tuple: list, dict: dict}
+        return {key: plain[type(value)](value) if type(value) in plain else value for key, value in options.items()}
 
     def max_down(self, size: int) -> int | None:
         """Members of a set of ``size`` that may be unavailable together; None: one failure domain, however large."""
@@ -78,77 +88,40 @@ class Policy:
         return limit.of(size, up=True) if limit else 0
 
     @property
-    def wave_minutes(self) -> int:
-        """Expected length of one wave."""
-        return self.drain_minutes + self.scheduled_events_minutes + self.minutes_per_vm
+    def overhead_minutes(self) -> int:
+        """What a wave takes besides its redeploys: draining, and Azure's wait for guests that listen."""
+        return self.drain_minutes + self.scheduled_events_minutes
+
+    def minutes_for(self, groups: t.Iterable[str]) -> int:
+        """Minutes one redeploy takes, for a host in these Ansible groups: the most of those that apply."""
+        if isinstance(self.minutes_per_vm, int):
+            return self.minutes_per_vm
+        named = [self.minutes_per_vm[group] for group in groups if group in self.minutes_per_vm]
+        return max(named, default=self.minutes_per_vm.get("default", DEFAULT_MINUTES))
 
 
-def _number(key: str, value: t.Any, least: int) -> int:
-    text = str(value).strip()
-    if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or int(text) < least:
-        raise PolicyError(key, value, f"give a whole number of at least {least}")
-    return int(text)
-
-
-def _share(key: str, value: t.Any, least: int, most_percent: int, why: str) -> int | str:
-    try:
-        limit = Limit.parse(value, key) if isinstance(value, (int, str)) and not isinstance(value, bool) else None
-    except ValueError:
-        limit = None
-    if limit is None:
-        raise PolicyError(key, value, 'give a count of VMs such as 2, or a percentage of the set such as "25%"')
-    if limit.value < least or (limit.percent and limit.value > most_percent):
-        raise PolicyError(key, value, why)
-    return str(limit) if limit.percent else limit.value
-
-
-def _choice(options: t.Sequence[str]) -> t.Callable[[str, t.Any], str]:
-    def read(key: str, value: t.Any) -> str:
-        if value not in options:
-            raise PolicyError(key, value, f"choose {' or '.join(options)}")
-        return value
-    return read
-
-
-def _hazards(known: t.Sequence[str], others: t.Sequence[str],
-             why_not: str) -> t.Callable[[str, t.Any], tuple[str, ...]]:
-    def read(key: str, value: t.Any) -> tuple[str, ...]:
-        if isinstance(value, (str, bytes)) or not isinstance(value, t.Iterable):
-            raise PolicyError(key, value, "give a list of hazard names")
-        for name in (names := list(value)):
-            if name in others:
-                raise PolicyError(key, name, why_not)
-            if name not in known:
-                raise PolicyError(key, name, f"there is no such hazard; known here are {', '.join(known)}")
-        return tuple(sorted(set(names)))
-    return read
-
-
-def _flag(key: str, value: t.Any) -> bool:
-    if not isinstance(value, bool):
-        raise PolicyError(key, value, "give true or false")
-    return value
-
-
-def _at_least(least: int) -> t.Callable[[str, t.Any], int]:
-    return lambda key, value: _number(key, value, least)
-
-
-_READERS: dict[str, t.Callable[[str, t.Any], t.Any]] = {
-    "max_unavailable": lambda key, value: _share(
-        key, value, 1, 100, 'with less than 1 nothing could ever go; give a count from 1, or "1%" to "100%"'),
-    "min_available": lambda key, value: _share(
-        key, value, 0, 99, 'keeping all members up leaves none to redeploy; give a count, or at most "99%"'),
-    "max_parallel": _at_least(1),
-    "per_region": _at_least(1),
-    "region_pairs": _choice(REGION_PAIRS),
-    "accept": _hazards(BLOCKING_HAZARDS, NOTED_HAZARDS,
-                       "this hazard is only noted and stops nothing, so there is nothing to accept; leave it out"),
-    "refuse": _hazards(NOTED_HAZARDS, BLOCKING_HAZARDS,
-                       "this hazard stops a VM already, unless it is named in accept; leave it out"),
-    "minutes_per_vm": _at_least(1),
-    "scheduled_events_minutes": _at_least(0),
-    "drain_minutes": _at_least(0),
-    "on_deadline": _choice(ON_DEADLINE),
-    "include_unlisted": _flag,
+_READERS: dict[str, Reader] = {
+    "max_unavailable": share(
+        1, 100, 'with less than 1 nothing could ever go; give a count from 1, or "1%" to "100%"'),
+    "min_available": share(
+        0, 99, 'keeping all members up leaves none to redeploy; give a count, or at most "99%"'),
+    "max_parallel": at_least(1),
+    "per_region": at_least(1),
+    "region_pairs": choice(REGION_PAIRS),
+    "accept": hazards(BLOCKING_HAZARDS, NOTED_HAZARDS,
+                      "this hazard is only noted and stops nothing, so there is nothing to accept; leave it out"),
+    "refuse": hazards(NOTED_HAZARDS, BLOCKING_HAZARDS,
+                      "this hazard stops a VM already, unless it is named in accept; leave it out"),
+    "minutes_per_vm": minutes,
+    "scheduled_events_minutes": at_least(0),
+    "drain_minutes": at_least(0),
+    "on_deadline": choice(ON_DEADLINE),
+    "include_unlisted": flag,
+    "service": expression,
+    "tier": tier,
+    "sequence": expression,
+    "canary": canary,
+    "soak_minutes": at_least(0),
+    "calendar": lambda key, value: Calendar.from_options(value, key),
+    "lanes": at_least(1),
 }

@@ -36,7 +36,11 @@ def whole_seconds(moment: dt.datetime) -> dt.datetime:
 
 @dataclass(frozen=True)
 class PlannedVm:
-    """A VM in a wave, with the facts that put it there. ``deadline`` is the end of its self-service window, if any."""
+    """A VM in a wave, with the facts that put it there.
+
+    ``deadline`` is the end of its self-service window, if any; ``minutes`` what its redeploy alone is expected to take;
+    ``tier`` the value it was ordered by (a group's name for a list of groups), None for the last.
+    """
 
     id: str
     name: str
@@ -49,27 +53,36 @@ class PlannedVm:
     window_start: dt.datetime | None
     deadline: dt.datetime | None
     reason: str
+    service: str | None = None
+    tier: int | float | str | None = None
+    canary: bool = False
+    minutes: int = 0
 
     @classmethod
-    def of(cls, vm: Vm, now: dt.datetime, operation: str, reason: str = "") -> "PlannedVm":
-        """Take the facts from a VM; only the maintenance of a wave has a window to keep."""
+    def of(cls, vm: Vm, now: dt.datetime, operation: str, reason: str = "", **place: t.Any) -> "PlannedVm":
+        """Take the facts from a VM; only the maintenance of a wave has a window to keep.
+
+        ``place`` are ``tier``, ``canary`` and ``minutes``, which the policy decides.
+        """
         window = vm.status.self_service_window if vm.status and operation == PERFORM_MAINTENANCE else None
         return cls(
             id=str(vm.id), name=vm.name, host=vm.host, set=vm.set_id, update_domain=vm.update_domain, zone=vm.zone,
             region=normal_location(vm.location), state=vm.state(now),
             window_start=whole_seconds(window.start) if window else None,
-            deadline=whole_seconds(window.end) if window else None, reason=reason)
+            deadline=whole_seconds(window.end) if window else None, reason=reason,
+            service=None if vm.set_id else vm.service, **place)
 
     def facts(self, operation: str) -> list[t.Any]:
         """What must still be true when the plan is applied, in spellings that do not vary."""
         state = self.state if operation == PERFORM_MAINTENANCE else None
         window = format_time(self.window_start)
-        return [self.id.lower(), self.set and self.set.lower(), self.update_domain, self.zone, window, state]
+        return [self.id.lower(), self.set and self.set.lower(), self.service, self.update_domain, self.zone, window,
+                state]
 
 
 @dataclass(frozen=True)
 class Wave:
-    """VMs that are redeployed together. Minutes count from the creation of the plan."""
+    """VMs that are redeployed together. Numbers count from 1 within a lane, minutes from the creation of the plan."""
 
     number: int
     vms: tuple[PlannedVm, ...]
@@ -77,6 +90,7 @@ class Wave:
     end_minutes: int
     starts_at: dt.datetime
     ends_at: dt.datetime
+    lane: int = 1
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -110,7 +124,11 @@ class Skip:
 
 @dataclass(frozen=True)
 class Plan:
-    """A rollout: ``waves`` run one after another. ``lower_bound`` is a number of waves no order can beat."""
+    """A rollout: the ``waves`` of a lane run one after another, lanes side by side.
+
+    ``lower_bound`` is a number of waves (of the longest lane) that no order can beat; ``lanes_possible`` is how many
+    parts of the rollout have nothing to do with each other.
+    """
 
     operation: str
     created: dt.datetime
@@ -120,6 +138,8 @@ class Plan:
     lower_bound: int
     fleet_size: int
     warnings: tuple[str, ...] = ()
+    lanes: int = 1
+    lanes_possible: int = 1
 
     @property
     def vms(self) -> tuple[PlannedVm, ...]:
@@ -128,11 +148,11 @@ class Plan:
 
     @property
     def estimate_minutes(self) -> int:
-        return self.waves[-1].end_minutes if self.waves else 0
+        return max((wave.end_minutes for wave in self.waves), default=0)
 
     @property
     def expected_end(self) -> dt.datetime:
-        return self.waves[-1].ends_at if self.waves else self.created
+        return max((wave.ends_at for wave in self.waves), default=self.created)
 
     @property
     def fingerprint(self) -> str:
@@ -159,7 +179,7 @@ def changes(plan: Plan, vms: t.Iterable[Vm], now: dt.datetime) -> dict[str, str]
     """What no longer holds, in words, by the id of the planned VM; empty when all does. ``vms`` were just read."""
     fresh = {vm.id.key: vm for vm in vms}
     found = {}
-    names = ("id", "set", "update domain", "zone", "window start", "state")
+    names = ("id", "set", "service", "update domain", "zone", "window start", "state")
     for planned in plan.vms:
         vm = fresh.get(planned.id.lower())
         if vm is None:

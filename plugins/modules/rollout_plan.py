@@ -11,16 +11,37 @@ short_description: Plan in which waves Azure VMs are redeployed, and say which a
 version_added: 1.0.0
 description:
   - Reads the whole fleet, so that a set is known completely even when only some of its VMs are targets, and orders the targets into waves.
-  - A wave never holds two update domains of one set, nor VMs of two paired regions. Every target is in exactly one wave or skipped with a reason.
-  - With O(plan_file) it makes no plan but checks that a reviewed one still holds, and returns that, without the VMs that are done by now.
+  - A wave never holds two failure domains of one set, nor VMs of two paired regions. Every target is in exactly one wave or skipped with a reason.
+  - With O(plan_file) it makes no plan but checks that a reviewed one still holds, and returns what is left of it. It fails with the difference,
+    was and is per VM, when it does not hold.
+  - With O(wave), too, it says which hosts of that wave may still go.
 options:
   hosts:
     description: The targets, host name to ARM id of the VM. Only these are planned.
     type: dict
     required: true
+  groups:
+    description: Ansible groups of each host. Only needed when O(tier) is a list of groups or O(minutes_per_vm) a mapping.
+    type: dict
+    default: {}
   plan_file:
-    description: A plan made earlier, to be applied as it is. Policy options are then taken from it.
+    description:
+      - A plan made earlier, to be applied as it is. Operation and policy are then the plan's; the options for them are not looked at.
+      - Of O(hosts) only those that stand for VMs in it count. A planned VM whose host is not among O(hosts) is skipped as C(not_in_run).
     type: path
+  lane:
+    description: The lane of O(plan_file) to apply, from 1. Required when the plan has several.
+    type: int
+  wave:
+    description:
+      - Instead of a plan, answer which of O(hosts), the hosts of this wave of O(plan_file), may still go. The fleet is read again.
+      - A host is left out when a fact of its VM changed, the VM vanished or may not be started any more, or its set cannot spare it.
+    type: int
+  lost:
+    description: ARM ids of VMs that this run has lost or still has drained. They count as unavailable in their set, whatever Azure says.
+    type: list
+    elements: str
+    default: []
   operation:
     description: What the waves are for, see M(fleetops.azure_maintenance.vm_redeploy).
     type: str
@@ -37,7 +58,7 @@ options:
   max_unavailable:
     description:
       - Members of a set that may be down at once, counting those already down, as a count or a percentage of the set.
-      - Without it a whole update domain goes at once, while all other members are well.
+      - Without it a whole failure domain goes at once, while all other members are well.
     type: str
   min_available:
     description: Members of a set that must stay up, as a count or a percentage.
@@ -53,6 +74,47 @@ options:
     type: str
     choices: [serial, parallel]
     default: serial
+  service:
+    description:
+      - JMESPath expression over a record, for example V(tags.service). VMs outside sets for which it gives the same text form a set.
+      - Their failure domains are the zones; a VM without a zone is one of its own.
+    type: str
+  tier:
+    description:
+      - JMESPath expression over a record that gives a number or text, or a list of Ansible groups. A tier is finished before the next begins.
+      - Hosts without one, or in none of the groups, come last.
+    type: raw
+  sequence:
+    description: JMESPath expression over a record that gives a number, or true and false. Failure domains of a set with a higher value go later.
+    type: str
+  canary:
+    description: How many VMs go first and alone, or a JMESPath expression that is true for them.
+    type: raw
+  soak_minutes:
+    description: Minutes between two failure domains of the same set. Other sets do not wait.
+    type: int
+    default: 0
+  calendar:
+    description: When waves may run. A wave that cannot end inside open hours does not start.
+    type: dict
+    suboptions:
+      time_zone:
+        description: Time zone of hours and dates, V(UTC) by default, for example V(Europe/Amsterdam).
+        type: str
+      open:
+        description: Open hours, each with C(days) (C(mon) to C(sun), default all), C(from) and C(to). They may cross midnight. Default is always.
+        type: list
+        elements: dict
+      closed:
+        description: Closed dates, each a date such as C(2026-12-24), or C(from) and C(to), both included.
+        type: list
+        elements: raw
+  lanes:
+    description:
+      - Number of parts that the plan is made of, which have no set, region pair or tier in common and may run at the same time.
+      - With O(plan_file) it may be left out; a number other than the plan's is refused.
+    type: int
+    default: 1
   accept:
     description: Blocking hazards consented to.
     type: list
@@ -69,9 +131,15 @@ options:
     choices: [warn, refuse]
     default: warn
   minutes_per_vm:
-    description: Minutes one redeploy takes; use a high quantile, not the mean.
-    type: int
+    description: Minutes one redeploy takes, or a mapping of Ansible groups, and V(default), to minutes. Use a high quantile, not the mean.
+    type: raw
     default: 15
+  learn_from:
+    description:
+      - A report that an earlier rollout wrote. The minutes per VM are then the 90th percentile of its successful redeploys, rounded up;
+        with a mapping in O(minutes_per_vm), they are its C(default).
+      - Measured times hold the wait for Scheduled Events, so O(scheduled_events_minutes) counts as 0.
+    type: path
   scheduled_events_minutes:
     description: Minutes Azure waits in each wave for guests that listen to Scheduled Events.
     type: int
@@ -84,6 +152,9 @@ options:
     description: Plan VMs of the fleet that no host stands for, too. They cannot be drained.
     type: bool
     default: false
+  next_command:
+    description: The command that applies the plan, to be named at the end of RV(text). Empty leaves out what to do next.
+    type: str
 extends_documentation_fragment:
   - fleetops.azure_maintenance.azure
   - fleetops.azure_maintenance.attributes
@@ -112,6 +183,15 @@ EXAMPLES = r"""
   run_once: true
   register: planned
 
+- name: See which hosts of the second wave of a reviewed plan may still go
+  fleetops.azure_maintenance.rollout_plan:
+    hosts:
+      web-02: /subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/shop/providers/Microsoft.Compute/virtualMachines/web-02
+    plan_file: reviewed.json
+    wave: 2
+  delegate_to: localhost
+  run_once: true
+
 - name: Read it
   ansible.builtin.debug:
     msg: "{{ planned.text.splitlines() }}"
@@ -120,14 +200,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: The plan, as it is written to a plan file.
-  returned: success
+  description: The plan, as it is written to a plan file. C(docs/plan-schema.json) in the collection is its JSON schema.
+  returned: success, without O(wave)
   type: dict
   contains:
     version:
       description: Version of this format.
       type: int
-      sample: 1
+      sample: 2
     operation:
       description: What the waves are for.
       type: str
@@ -136,16 +216,24 @@ plan:
       description: When it was made, by Azure's clock.
       type: str
       sample: "2026-03-07T00:00:00Z"
+    lanes:
+      description: Number of lanes.
+      type: int
+      sample: 1
+    lanes_possible:
+      description: Number of lanes that this rollout could have at most.
+      type: int
+      sample: 3
     policy:
       description: The policy it was made with.
       type: dict
       sample: {region_pairs: serial, minutes_per_vm: 15}
     waves:
-      description: Waves in order. Each has number (from 1), vms (id, name, host, set, update_domain, zone, region, state, window_start, deadline, reason),
-        deadline, estimate_minutes, starts_at and ends_at.
+      description: Waves in order. Each has lane and number (both from 1), vms (id, name, host, set, service, update_domain, zone, region, tier, canary,
+        minutes, state, window_start, deadline, reason), deadline, estimate_minutes, starts_at and ends_at.
       type: list
       elements: dict
-      sample: [{number: 1, vms: [{name: web-01, host: web-01, update_domain: 0}], estimate_minutes: 27}]
+      sample: [{lane: 1, number: 1, vms: [{name: web-01, host: web-01, update_domain: 0}], estimate_minutes: 27}]
     skipped:
       description: Targets that are in no wave, with reason (a word) and detail (a sentence).
       type: list
@@ -173,24 +261,59 @@ plan:
       elements: str
       sample: []
     fingerprint:
-      description: Hash over what must still hold when the plan is applied.
+      description: Hash over what it was made from, that is operation, policy, and the facts of the VMs in it.
       type: str
       sample: 5a0c6f0f5d3a
+    checksum:
+      description: Hash over all of it, so that a plan which was edited is refused.
+      type: str
+      sample: 9b1d7702e4c1
 text:
   description: The plan as a table for a person.
-  returned: success
+  returned: success, without O(wave)
   type: str
   sample: "Plan for perform_maintenance: 12 VMs in 4 waves, 0 skipped, 18 known"
+csv:
+  description: The plan as CSV, one line per VM, the skipped ones included.
+  returned: success, without O(wave)
+  type: str
+  sample: "wave,lane,host,name,id,set,update_domain,region,zone,tier,starts_at,ends_at,deadline,state,reason"
 run_id:
   description: A name for the run that carries it out.
-  returned: success
+  returned: success, without O(wave)
   type: str
   sample: 20260307T000000Z-5a0c6f0f
 vms:
   description: Records of the VMs in waves, keyed by id; see M(fleetops.azure_maintenance.vm_maintenance_info).
-  returned: success
+  returned: success, without O(wave)
   type: dict
   sample: {}
+differences:
+  description: What no longer holds, in words, by VM name.
+  returned: when O(plan_file) does not hold any more
+  type: dict
+  sample: {web-01: "web-01: update domain was 0, is now 1"}
+go:
+  description: Hosts of the wave that may go.
+  returned: success, with O(wave)
+  type: list
+  elements: str
+  sample: [web-02]
+left_out:
+  description: Hosts of the wave that may not go, with the reason.
+  returned: success, with O(wave)
+  type: dict
+  sample: {web-05: "web-05: window start was 2026-03-02T00:00:00Z, is now 2026-03-09T00:00:00Z"}
+stop:
+  description: Why the run must stop before this wave, or null.
+  returned: success, with O(wave)
+  type: str
+  sample: "the calendar is closed: this wave takes 27 minutes, and it could begin 2026-03-07T22:00:00Z"
+not_before:
+  description: When the wave could begin, if the calendar stops it.
+  returned: success, with O(wave)
+  type: str
+  sample: "2026-03-07T22:00:00Z"
 counts:
   description: What was read, see M(fleetops.azure_maintenance.vm_maintenance_info).
   returned: success
@@ -201,14 +324,17 @@ counts:
 import dataclasses
 import json
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import rollout_file
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import rollout_file, rollout_recheck
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.fleet import read_fleet
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.fleet import Selection, read_fleet
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.module import run
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.query import compile_query
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout import plan
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_csv import to_csv
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_learn import learn
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import ON_DEADLINE, REGION_PAIRS, Policy, PolicyError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_records import PlanError, changes
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_records import PlanError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_text import render
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
 
@@ -218,64 +344,113 @@ POLICY_SPEC = {
     "max_parallel": {"type": "int"},
     "per_region": {"type": "int"},
     "region_pairs": {"type": "str", "choices": list(REGION_PAIRS), "default": "serial"},
+    "service": {"type": "str"},
+    "tier": {"type": "raw"},
+    "sequence": {"type": "str"},
+    "canary": {"type": "raw"},
+    "soak_minutes": {"type": "int", "default": 0},
+    "calendar": {"type": "dict", "options": {
+        "time_zone": {"type": "str"}, "open": {"type": "list", "elements": "dict"}, "closed": {"type": "list", "elements": "raw"}}},
+    "lanes": {"type": "int", "default": 1},
     "accept": {"type": "list", "elements": "str", "default": []},
     "refuse": {"type": "list", "elements": "str", "default": []},
     "on_deadline": {"type": "str", "choices": list(ON_DEADLINE), "default": "warn"},
-    "minutes_per_vm": {"type": "int", "default": 15},
+    "minutes_per_vm": {"type": "raw", "default": 15},
     "scheduled_events_minutes": {"type": "int", "default": 10},
     "drain_minutes": {"type": "int", "default": 2},
     "include_unlisted": {"type": "bool", "default": False},
 }
 SPEC = {
     "hosts": {"type": "dict", "required": True},
+    "groups": {"type": "dict", "default": {}},
     "plan_file": {"type": "path"},
+    "lane": {"type": "int"},
+    "wave": {"type": "int"},
+    "lost": {"type": "list", "elements": "str", "default": []},
     "operation": {"type": "str", "choices": ["perform_maintenance", "redeploy", "reapply"], "default": "perform_maintenance"},
     "subscriptions": {"type": "list", "elements": "str", "default": []},
     "exclude": {"type": "str"},
+    "learn_from": {"type": "path"},
+    "next_command": {"type": "str"},
     **POLICY_SPEC,
 }
 
 
-def with_hosts(fleet, hosts):
-    """The fleet's VMs, each with the host that stands for it; a host without a VM is an error."""
+def read_json(path, what):
+    """The content of a JSON file; raises OptionsError naming it."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError) as error:
+        raise OptionsError(f"the {what} {path} cannot be read: {error}") from error
+
+
+def with_hosts(fleet, hosts, groups, strict):
+    """The fleet's VMs, each with the host that stands for it; when ``strict``, a host without a VM is an error."""
     wanted = {}
     for host, vm_id in hosts.items():
         other = wanted.setdefault(VmId.parse(vm_id).key, host)
         if other != host:
             raise OptionsError(f"hosts {other} and {host} both stand for {vm_id}; name each VM once")
-    vms = [vm.with_host(wanted.pop(vm.id.key, None)) for vm in fleet.vms]
-    if wanted:
+    vms = [vm.with_host(host, groups.get(host, ())) for vm in fleet.vms for host in [wanted.pop(vm.id.key, None)]]
+    if wanted and strict:
         raise OptionsError(f"host {', '.join(wanted.values())} stands for a VM that Azure does not have (any more): {', '.join(wanted)}; refresh the inventory")
     return vms
 
 
-def new_plan(params, fleet, vms):
-    """A plan made now."""
+def policy_of(params):
+    """The policy of the options, and what was learnt for it, in words."""
+    options = {name: params[name] for name in POLICY_SPEC}
+    if options["calendar"]:
+        options["calendar"] = {key: value for key, value in options["calendar"].items() if value is not None}
+    if not params["learn_from"]:
+        return Policy.from_options(options), ()
+    try:
+        learnt = learn(read_json(params["learn_from"], "report"))
+    except PlanError as error:
+        raise OptionsError(f"learn_from {params['learn_from']}: {error}") from error
+    minutes = options["minutes_per_vm"]
+    options["minutes_per_vm"] = {**minutes, "default": learnt.minutes} if isinstance(minutes, dict) else learnt.minutes
+    options["scheduled_events_minutes"] = 0
+    return Policy.from_options(options), (f"LEARNT: {learnt.minutes} minutes per VM, the wait for Scheduled Events included, is the 90th percentile of "
+                                          f"{learnt.redeploys} redeploys in {params['learn_from']}",)
+
+
+def new_plan(params, fleet):
+    """A plan made now, and its VMs."""
+    vms = with_hosts(fleet, params["hosts"], params["groups"], strict=True)
     excluded = {}
     if params["exclude"]:
         matches = compile_query(params["exclude"], "exclude")
         excluded = {vm.id.key: f"exclude {params['exclude']!r} matches it" for vm in vms if matches(vm.to_record(fleet.now))}
-    policy = Policy.from_options({name: params[name] for name in POLICY_SPEC})
-    return plan(vms, policy, fleet.now, params["operation"], excluded)
+    policy, notes = policy_of(params)
+    made = plan(vms, policy, fleet.now, params["operation"], excluded)
+    return dataclasses.replace(made, warnings=(*made.warnings, *notes)), vms
 
 
-def reviewed_plan(params, fleet, vms):
-    """The plan of the plan file, without what is done by now; raises PlanError naming what else no longer holds."""
-    try:
-        with open(params["plan_file"], encoding="utf-8") as file:
-            data = json.load(file)
-    except (OSError, ValueError) as error:
-        raise OptionsError(f"the plan file {params['plan_file']} cannot be read: {error}") from error
-    reviewed = rollout_file.from_json(data, fleet.now)
-    known = {vm.id.key: vm for vm in vms}
-    done = {vm.id.lower() for vm in reviewed.vms if vm.id.lower() in known and known[vm.id.lower()].state(fleet.now) in ("done", "not_scheduled")}
-    absent = {vm.id.lower() for vm in reviewed.vms if vm.id.lower() in known and not known[vm.id.lower()].host}
-    waves = [dataclasses.replace(wave, vms=tuple(vm for vm in wave.vms if vm.id.lower() not in done | absent)) for wave in reviewed.waves]
-    rest = dataclasses.replace(reviewed, waves=tuple(wave for wave in waves if wave.vms))
-    differences = changes(rest, vms, fleet.now)
-    if differences:
-        raise PlanError(f"the plan file {params['plan_file']} does not hold any more: {'; '.join(differences.values())}; make the plan again")
-    return rest
+def wave_of(params, reviewed, fleet):
+    """What the module returns about one wave."""
+    hosts = {VmId.parse(vm_id).key: host for host, vm_id in params["hosts"].items()}
+    vms = with_hosts(fleet, params["hosts"], {}, strict=False)
+    lost = {VmId.parse(vm_id).key for vm_id in params["lost"]}
+    verdict = rollout_recheck.recheck(reviewed, params["lane"] or 1, params["wave"], vms, fleet.now, lost)
+    return {
+        "changed": False, "counts": fleet.counts, "stop": verdict.stop, "not_before": format_time(verdict.not_before),
+        "go": [hosts[vm_id.lower()] for vm_id in verdict.go if vm_id.lower() in hosts],
+        "left_out": {hosts[vm_id.lower()]: why for vm_id, why in verdict.left_out.items() if vm_id.lower() in hosts},
+    }
+
+
+def described(params, planned, fleet, vms):
+    """What the module returns about a plan."""
+    document = rollout_file.to_json(planned)
+    named = {vm.id.lower() for vm in planned.vms}
+    lane = f"-lane{params['lane']}" if params["lane"] else ""
+    return {
+        "changed": False, "plan": document, "text": render(document, command=params["next_command"]), "csv": to_csv(document), "counts": fleet.counts,
+        "run_id": f"{fleet.now.strftime('%Y%m%dT%H%M%SZ')}-{document['fingerprint'][:8]}{lane}",
+        "vms": {str(vm.id): vm.to_record(fleet.now) for vm in vms if vm.id.key in named},
+    }
 
 
 def rollout_plan(module, connect):
@@ -283,24 +458,29 @@ def rollout_plan(module, connect):
     params = module.params
     if not params["hosts"]:
         raise OptionsError("hosts is empty: there is nothing to plan")
-    subscriptions = params["subscriptions"] or sorted({VmId.parse(vm_id).subscription_id for vm_id in params["hosts"].values()})
-    fleet = read_fleet(connect(), subscriptions)
-    vms = with_hosts(fleet, params["hosts"])
     try:
-        planned = reviewed_plan(params, fleet, vms) if params["plan_file"] else new_plan(params, fleet, vms)
+        reviewed = rollout_file.from_json(read_json(params["plan_file"], "plan file")) if params["plan_file"] else None
+        ids = [*(vm.id for vm in reviewed.vms), *(skip.id for skip in reviewed.skipped)] if reviewed else params["hosts"].values()
+        chosen = rollout_recheck.select_lane(reviewed, params["lane"], params["lanes"]) if reviewed else None
+        subscriptions = params["subscriptions"] or sorted({VmId.parse(vm_id).subscription_id for vm_id in ids})
+        fleet = read_fleet(connect(), Selection(subscriptions=subscriptions, addresses=params["wave"] is None))
+        for warning in fleet.warnings:
+            module.warn(warning)
+        if params["wave"] is not None:
+            return wave_of(params, chosen, fleet)
+        if chosen is None:
+            made, vms = new_plan(params, fleet)
+            return described(params, made, fleet, vms)
+        vms = with_hosts(fleet, params["hosts"], {}, strict=False)
+        return described(params, rollout_recheck.apply(chosen, vms, fleet.now), fleet, vms)
+    except rollout_recheck.PlanChanged as error:
+        return {"failed": True, "msg": f"{params['plan_file']}: {error}", "differences": error.differences}
     except (PlanError, PolicyError) as error:
-        raise OptionsError(str(error)) from error
-    document = rollout_file.to_json(planned)
-    named = {vm.id.lower() for vm in planned.vms}
-    return {
-        "changed": False, "plan": document, "text": render(document), "counts": fleet.counts,
-        "run_id": f"{fleet.now.strftime('%Y%m%dT%H%M%SZ')}-{document['fingerprint'][:8]}",
-        "vms": {str(vm.id): vm.to_record(fleet.now) for vm in vms if vm.id.key in named},
-    }
+        raise OptionsError(f"{params['plan_file']}: {error}" if params["plan_file"] else str(error)) from error
 
 
 def main():
-    run(SPEC, rollout_plan, supports_check_mode=True)
+    run(SPEC, rollout_plan, supports_check_mode=True, required_by={"wave": "plan_file", "lane": "plan_file"})
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -151,7 +152,8 @@ class Running:
     """A command under way; its output goes to files, so that nothing blocks and a kill loses nothing."""
 
     def __init__(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
-        self._out, self._err = (folder / f"last.{name}" for name in ("out", "err"))
+        # Of its own for each: lanes run side by side.
+        self._out, self._err = (Path(tempfile.mkstemp(dir=folder, prefix="command-", suffix=f".{name}")[1]) for name in ("out", "err"))
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
 

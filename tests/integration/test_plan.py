@@ -5,20 +5,27 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from typing import Any
 
+import jsonschema
+
 import pytest
-from integration.cli import Project
+from integration.cli import ROOT, Project
 from integration.cloud import ALL, Cloud
 
 UNTOUCHED = ("lb-1", "old-1", "late-1", "gave-up-1", "done-1")
 
 
+def written(project: Project) -> dict[str, Any]:
+    """The plan that was written."""
+    return json.loads((project.journal / "plan.json").read_text(encoding="utf-8"))
+
+
 def planned(project: Project) -> list[set[str]]:
     """Names by wave of the plan that was written."""
-    plan = json.loads((project.journal / "plan.json").read_text(encoding="utf-8"))
-    return [{vm["name"] for vm in wave["vms"]} for wave in plan["waves"]]
+    return [{vm["name"] for vm in wave["vms"]} for wave in written(project)["waves"]]
 
 
 def test_the_plan_on_screen_and_on_disk(arm: Cloud, arm_project: Project) -> None:
@@ -28,7 +35,12 @@ def test_the_plan_on_screen_and_on_disk(arm: Cloud, arm_project: Project) -> Non
     waves = planned(arm_project)
     assert sorted(name for wave in waves for name in wave) == sorted(ALL)
     assert {"web-1", "web-4", "solo-1"} in waves and {"ne-1"} in (waves[0], waves[-1])
-    assert arm_project.files() == ["plan.json"]
+    assert arm_project.files() == ["plan.csv", "plan.json"]
+    command = "ansible-playbook -i fleet.azure_maintenance.yml fleetops.azure_maintenance.rolling_redeploy -e rollout_plan_file=.azure_maintenance/plan.json"
+    assert run.out.splitlines().count(f"  {command}") == 1, "plain, to be copied"
+    with (arm_project.journal / "plan.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["name"] for row in csv.DictReader(file)] == [vm["name"] for wave in written(arm_project)["waves"] for vm in wave["vms"]]
+    jsonschema.validate(written(arm_project), json.loads((ROOT / "docs" / "plan-schema.json").read_text(encoding="utf-8")))
     assert (arm_project.journal / "plan.json").stat().st_mode & 0o777 == 0o600
     assert arm.methods() == {"GET"} and not arm.writes()
 
@@ -64,15 +76,23 @@ def test_bad_input_is_named_before_anything_is_touched(arm: Cloud, arm_project: 
     assert not arm.writes() and not arm_project.files()
 
 
+def test_the_plan_is_shown_without_the_callback_too(arm_project: Project) -> None:
+    run = arm_project.playbook("plan", "--limit", "web-1", env={"ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.timer"})
+    assert run.rc == 0 and '"Plan for perform_maintenance: 1 VM in 1 wave, ' in run.text
+    assert "rolling_redeploy --limit web-1 -e rollout_plan_file=.azure_maintenance/plan.json" in run.text
+
+
 def test_a_reviewed_plan_holds_or_is_refused(arm: Cloud, arm_project: Project) -> None:
     assert arm_project.playbook("plan", rollout_plan_out="reviewed.json").rc == 0
-    reviewed = json.loads((arm_project.folder / "reviewed.json").read_text(encoding="utf-8"))
+    text = (arm_project.folder / "reviewed.json").read_text(encoding="utf-8")
+    reviewed = json.loads(text)
 
-    def apply(name: str) -> Any:
-        return arm_project.playbook("plan", rollout_plan_file=name)
+    def apply(name: str, *arguments: str) -> Any:
+        return arm_project.playbook("plan", *arguments, rollout_plan_file=name)
 
-    assert apply("reviewed.json").rc == 0
-    assert sum(map(len, planned(arm_project))) == len(ALL)
+    held = apply("reviewed.json")
+    assert held.rc == 0 and "6 VMs in 4 waves, 0 skipped" in held.text and "-e rollout_plan_file=reviewed.json" in held.text
+    assert (arm_project.folder / "reviewed.json").read_text(encoding="utf-8") == text and not arm_project.files()
     waves = [wave for wave in reviewed["waves"] if any(vm["set"] for vm in wave["vms"])]
     waves[0]["vms"].append(waves[1]["vms"].pop())
     arm_project.write("edited.json", json.dumps({**reviewed, "waves": [wave for wave in reviewed["waves"] if wave["vms"]]}))
@@ -80,10 +100,39 @@ def test_a_reviewed_plan_holds_or_is_refused(arm: Cloud, arm_project: Project) -
     assert edited.rc != 0 and "make the plan again" in edited.text
     arm_project.write("other.json", "{}")
     assert "is this a plan file?" in apply("other.json").text
+    limited = apply("reviewed.json", "--limit", "web-1,web-2")
+    assert limited.rc == 0 and "2 VMs in 2 waves, 4 skipped" in limited.text and "not_in_run" in limited.text
+    arm.patch("web-2", code="MaintenanceCompleted", allowed=False)
+    rest = apply("reviewed.json")
+    assert rest.rc == 0 and "5 VMs in 3 waves, 1 skipped" in rest.text and "was completed after the plan was made" in rest.text
+    # Not due any more, so in no group of due hosts: it is missed all the same.
     arm.patch("web-1", wave="later", allowed=False)
-    changed = arm_project.playbook("plan", rollout_plan_file="reviewed.json", rollout_targets="all")
-    assert changed.rc != 0 and "does not hold any more: web-1" in changed.text
+    changed = apply("reviewed.json")
+    assert changed.rc != 0 and "does not hold any more: web-1: window start was" in changed.text and '"differences"' in changed.text
     arm.sim.clock.advance(29 * 86400)
-    expired = apply("reviewed.json")
+    expired = apply("reviewed.json", "--limit", "web-3")
     assert expired.rc != 0 and "the plan has expired" in expired.text
     assert arm.methods() == {"GET"} and not arm.writes()
+
+
+def test_a_plan_of_hosts_that_the_inventory_does_not_have(arm_project: Project) -> None:
+    assert arm_project.playbook("plan", rollout_plan_out="reviewed.json").rc == 0
+    arm_project.inventory_file("part.azure_maintenance.yml", query="name != 'web-1'")
+    run = arm_project.playbook("rolling_redeploy", inventory="part.azure_maintenance.yml", rollout_plan_file="reviewed.json")
+    assert run.rc != 0 and "web-1: in the plan reviewed.json, but not in this inventory" in run.text
+
+
+def test_the_policy_variables_reach_the_planner(arm_project: Project) -> None:
+    arm_project.write("files/report.json", json.dumps({"vms": [{"outcome": "succeeded", "elapsed_seconds": 300}]}))
+    run = arm_project.playbook(
+        "plan", rollout_tier=["region_northeurope", "availability_set_shop_web"], rollout_canary="name == 'solo-1'", rollout_soak_minutes=30,
+        rollout_sequence="name == 'web-1'", rollout_minutes_per_vm={"default": 20, "region_northeurope": 40}, rollout_region_pairs="parallel",
+        rollout_calendar={"time_zone": "Europe/Amsterdam", "closed": ["2020-01-01"]}, rollout_service="tags.role", rollout_learn_from="files/report.json")
+    assert run.rc == 0, run.out
+    assert planned(arm_project) == [{"solo-1"}, {"ne-1"}, {"web-2"}, {"web-3"}, {"web-1", "web-4"}]
+    plan = written(arm_project)
+    assert [vm["minutes"] for wave in plan["waves"][:3] for vm in wave["vms"]] == [5, 40, 5]
+    assert plan["policy"]["calendar"] == {"time_zone": "Europe/Amsterdam", "closed": ["2020-01-01"]} and plan["policy"]["soak_minutes"] == 30
+    assert plan["policy"]["scheduled_events_minutes"] == 0 and "LEARNT: 5 minutes per VM" in run.text
+    waits = [(wave["starts_at"], before["ends_at"]) for before, wave in zip(plan["waves"], plan["waves"][1:])]
+    assert [start > end for start, end in waits] == [False, False, True, True]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import typing as t
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
@@ -73,41 +74,89 @@ CONDITIONS = st.sampled_from([
 HAZARDS = st.sampled_from([*[()] * 6, ("temp_disk",), ("spot", "temp_disk"), ("ephemeral_os_disk",)])
 
 
+TAGS = st.fixed_dictionaries({}, optional={
+    "tier": st.sampled_from(["1", "2", "10"]), "leader": st.sampled_from(["1", "2"]), "first": st.just("yes"),
+    "service": st.sampled_from(["shop", "mail"])})
+GROUPS = st.sampled_from([(), ("slow",), ("slow", "web")])
+
+
 def always_due() -> st.SearchStrategy[dict[str, t.Any]]:
     """Fields of VMs that nothing stands in the way of."""
-    return st.just({})
+    return st.fixed_dictionaries({"tags": TAGS, "groups": GROUPS})
 
 
 @st.composite
 def any_condition(draw: st.DrawFn) -> dict[str, t.Any]:
     """Fields of a VM in any state, health and danger."""
-    return {"status": draw(STATUSES), "hazards": draw(HAZARDS), "host": draw(st.integers(0, 9)) > 0, **draw(CONDITIONS)}
+    return {"status": draw(STATUSES), "hazards": draw(HAZARDS), "host": draw(st.integers(0, 9)) > 0, "tags": draw(TAGS),
+            "groups": draw(GROUPS), **draw(CONDITIONS)}
 
 
 @st.composite
 def fleets(draw: st.DrawFn, fields: st.SearchStrategy[dict[str, t.Any]],
            regions: t.Sequence[str] = tuple(PAIRS)) -> list[Vm]:
-    """Availability sets and single VMs over several regions."""
+    """Availability sets, scale sets with zones or without update domains, and single VMs over several regions."""
     fleet: list[Vm] = []
-    for number in range(draw(st.integers(0, 5))):
+    for number in range(draw(st.integers(0, 4))):
+        region, kind = draw(st.sampled_from(regions)), draw(st.sampled_from(["set", "set", "zoned", "flexible"]))
+        for index, domain in enumerate(draw(st.lists(st.integers(0, 2), min_size=1, max_size=7))):
+            one = vm(f"s{number}-{index}", f"set{number}", domain, location=region, paired_regions=PAIRS[region],
+                     zone=draw(st.sampled_from(["1", "2"])) if kind == "zoned" else None, **draw(fields))
+            fleet.append(one if kind == "set" else replace(
+                one, availability_set=None, scale_set=set_id(f"pool{number}", kind="virtualMachineScaleSets"),
+                update_domain=domain if kind == "zoned" else None))
+    for number in range(draw(st.integers(0, 6))):
         region = draw(st.sampled_from(regions))
-        for index, domain in enumerate(draw(st.lists(st.integers(0, 4), min_size=1, max_size=8))):
-            fleet.append(vm(f"s{number}-{index}", f"set{number}", domain, location=region,
-                            paired_regions=PAIRS[region], **draw(fields)))
-    for number in range(draw(st.integers(0, 5))):
-        region = draw(st.sampled_from(regions))
-        fleet.append(vm(f"one-{number}", location=region, paired_regions=PAIRS[region], **draw(fields)))
+        fleet.append(vm(f"one-{number}", location=region, paired_regions=PAIRS[region],
+                        zone=draw(st.sampled_from([None, "1", "2"])), **draw(fields)))
     return fleet
 
 
 SHARES = st.none() | st.integers(1, 4) | st.integers(1, 99).map("{}%".format)
 CAPS = st.none() | st.integers(1, 6)
-POLICIES = st.builds(
-    lambda **options: Policy.from_options(options), max_unavailable=SHARES, min_available=SHARES, max_parallel=CAPS,
-    per_region=CAPS, region_pairs=st.sampled_from(["serial", "parallel"]),
-    on_deadline=st.sampled_from(["warn", "refuse"]),
-    accept=st.lists(st.sampled_from(["not_running", "ephemeral_os_disk", "completed_but_allowed"])),
-    refuse=st.lists(st.just("spot")), include_unlisted=st.booleans())
+CALENDARS = st.sampled_from([
+    None, None, {"open": [{"from": "22:00", "to": "05:00"}], "time_zone": "Europe/Amsterdam"},
+    {"open": [{"days": ["sat", "sun"]}, {"days": ["wed"], "from": "01:00", "to": "03:30"}], "closed": ["2026-03-14"]}])
+OPTIONS: dict[str, st.SearchStrategy[t.Any]] = {
+    "max_unavailable": SHARES, "min_available": SHARES, "max_parallel": CAPS, "per_region": CAPS,
+    "region_pairs": st.sampled_from(["serial", "parallel"]), "on_deadline": st.sampled_from(["warn", "refuse"]),
+    "accept": st.lists(st.sampled_from(["not_running", "ephemeral_os_disk", "completed_but_allowed"])),
+    "refuse": st.lists(st.just("spot")), "include_unlisted": st.booleans(),
+    "service": st.sampled_from([None, "tags.service"]), "tier": st.sampled_from([None, None, "tags.tier", ["web", "slow"]]),
+    "sequence": st.sampled_from([None, "tags.leader"]), "canary": st.sampled_from([None, None, 2, "tags.first"]),
+    "soak_minutes": st.sampled_from([0, 0, 30, 200]), "calendar": CALENDARS,
+    "minutes_per_vm": st.sampled_from([15, {"slow": 40}, {"slow": 20, "default": 30}])}
+
+
+def policies(**fixed: t.Any) -> st.SearchStrategy[Policy]:
+    """Any policy, with these options as given."""
+    options = {**OPTIONS, **{name: st.just(value) for name, value in fixed.items()}}
+    return st.builds(lambda **chosen: Policy.from_options(chosen), **options)
+
+
+POLICIES = policies()
+
+
+def known(fleet: t.Iterable[Vm], policy: Policy) -> dict[str, Vm]:
+    """The VMs by key, each with its service, worked out without the planner's help."""
+    return {one.id.key: replace(one, service=one.tags.get("service")) if policy.service and not one.set_id else one
+            for one in fleet}
+
+
+def members(fleet: t.Iterable[Vm], policy: Policy) -> dict[tuple[str, str], list[Vm]]:
+    """The VMs of each set and service."""
+    sets: dict[tuple[str, str], list[Vm]] = {}
+    for one in known(fleet, policy).values():
+        if one.set_id or one.service:
+            sets.setdefault(("set", one.set_id.lower()) if one.set_id else ("service", one.service), []).append(one)
+    return sets
+
+
+def domain_of(one: Vm) -> tuple | None:
+    """What goes down together inside a set; None for a VM that nothing goes down with."""
+    if one.set_id:
+        return None if one.update_domain is None else (one.zone if one.scale_set else None, one.update_domain)
+    return (one.location, one.zone) if one.zone else None
 
 
 def adjacent(fleet: t.Iterable[Vm]) -> set[frozenset[str]]:

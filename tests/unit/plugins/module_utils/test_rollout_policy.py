@@ -16,7 +16,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout
 def test_defaults():
     assert Policy.from_options({}) == Policy()
     assert Policy.from_options({field.name: None for field in dataclasses.fields(Policy)}) == Policy()
-    assert Policy().wave_minutes == 27
+    assert Policy().overhead_minutes + Policy().minutes_for(()) == 27
 
 
 @pytest.mark.parametrize("key, given, read", [

@@ -1,0 +1,101 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole module in this process: a new plan, a reviewed one, one wave of it, and what it learns from a report."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.fleetops.azure_maintenance.plugins.modules import rollout_plan
+
+NAMES = ("web-0a", "web-0b", "web-1", "solo")
+
+
+@pytest.fixture
+def execute(cloud, capsys):
+    """Run the module: (exit code, result)."""
+
+    def run(*names, **params):
+        hosts = {name: cloud.id(name) for name in names or NAMES}
+        given = {"hosts": hosts, **cloud.options(), **params}
+        with patch_module_args(given), pytest.raises(SystemExit) as ended:
+            rollout_plan.main()
+        return ended.value.code, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+@pytest.fixture
+def reviewed(execute, tmp_path):
+    """A plan of all, written to a file: its path."""
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(execute()[1]["plan"]), encoding="utf-8")
+    return str(path)
+
+
+def waves(result):
+    return [sorted(vm["name"] for vm in wave["vms"]) for wave in result["plan"]["waves"]]
+
+
+def test_a_new_plan(execute):
+    code, result = execute(next_command="do it")
+    assert code == 0 and waves(result) == [["solo", "web-0a", "web-0b"], ["web-1"]] and not result["changed"]
+    assert result["text"].endswith("  do it\n") and result["csv"].count("\n") == 1 + len(NAMES) + len(result["plan"]["skipped"])
+    assert set(result["vms"]) == {vm["id"] for wave in result["plan"]["waves"] for vm in wave["vms"]}
+
+
+def test_policy_options_reach_the_plan(execute):
+    options = {"tier": ["late", "later"], "minutes_per_vm": {"default": 7, "later": 9}, "groups": {"web-1": ["late"], "solo": ["later"]},
+               "calendar": {"time_zone": "Europe/Amsterdam"}, "canary": "name == 'solo'", "soak_minutes": 3}
+    code, result = execute(**options)
+    assert code == 0 and waves(result)[:2] == [["solo"], ["web-1"]]
+    vms = {vm["name"]: vm for wave in result["plan"]["waves"] for vm in wave["vms"]}
+    assert {name: (vm["minutes"], vm["tier"], vm["canary"]) for name, vm in vms.items()} == {
+        "solo": (9, "later", True), "web-1": (7, "late", False), "web-0a": (7, None, False), "web-0b": (7, None, False)}
+    assert result["plan"]["policy"]["calendar"] == {"time_zone": "Europe/Amsterdam"}
+
+
+@pytest.mark.parametrize("options, words", [
+    ({"hosts": {}}, "hosts is empty"), ({"lanes": 9}, "lanes: 9 is not possible"), ({"canary": "0"}, "canary: '0' is not possible"),
+    ({"calendar": {"open": []}}, "calendar.open: [] is not possible"), ({"minutes_per_vm": "soon"}, "minutes_per_vm: 'soon' is not possible"),
+    ({"tier": "tags."}, "tier"), ({"wave": 1}, "missing parameter(s) required by 'wave': plan_file"),
+    ({"lane": 1}, "missing parameter(s) required by 'lane': plan_file"), ({"plan_file": "/absent.json"}, "the plan file /absent.json cannot be read"),
+    ({"learn_from": "/absent.json"}, "the report /absent.json cannot be read")])
+def test_what_cannot_be_is_named(execute, options, words):
+    code, result = execute(**options)
+    assert code == 1 and words in result["msg"]
+
+
+def test_a_reviewed_plan_and_the_difference(cloud, execute, reviewed):
+    code, result = execute(plan_file=reviewed)
+    assert code == 0 and waves(result) == [["solo", "web-0a", "web-0b"], ["web-1"]]
+    code, result = execute("web-0a", "web-1", plan_file=reviewed)
+    assert waves(result) == [["web-0a"], ["web-1"]] and result["plan"]["counts"]["skipped_by_reason"]["not_in_run"] == 2
+    cloud.change("web-1", wave="next", allowed=False)
+    code, result = execute(plan_file=reviewed)
+    assert code == 1 and list(result["differences"]) == ["web-1"] and "state was startable, is now upcoming" in result["msg"]
+
+
+def test_one_wave(cloud, execute, reviewed):
+    hosts = ("solo", "web-0a", "web-0b")
+    code, result = execute(*hosts, plan_file=reviewed, wave=1)
+    assert code == 0 and sorted(result["go"]) == sorted(hosts) and result["left_out"] == {} and result["stop"] is None and "plan" not in result
+    code, result = execute(*hosts, plan_file=reviewed, wave=1, lost=[cloud.id("web-1").upper().replace("/SUBSCRIPTIONS/", "/subscriptions/")])
+    assert result["go"] == ["solo"] and set(result["left_out"]) == {"web-0a", "web-0b"}
+    code, result = execute(*hosts, plan_file=reviewed, wave=7)
+    assert code == 1 and "the plan has no wave 7" in result["msg"]
+
+
+def test_minutes_are_learnt_from_a_report(execute, tmp_path):
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps({"vms": [{"outcome": "succeeded", "elapsed_seconds": 400}]}), encoding="utf-8")
+    code, result = execute(learn_from=str(report))
+    assert code == 0 and result["plan"]["policy"]["minutes_per_vm"] == 7 and result["plan"]["policy"]["scheduled_events_minutes"] == 0
+    assert f"LEARNT: 7 minutes per VM, the wait for Scheduled Events included, is the 90th percentile of 1 redeploys in {report}" in result["plan"]["warnings"]
+    report.write_text("{}", encoding="utf-8")
+    code, result = execute(learn_from=str(report))
+    assert code == 1 and "it is not the report of a rollout" in result["msg"]
