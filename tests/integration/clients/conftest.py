@@ -15,13 +15,16 @@ from integration.clients.venvs import Broken, Client
 from simulator.server import Simulator
 
 SMALL = ROOT / "tests" / "simulator" / "fleets" / "small.yml"
+SDKS = {"33.0.0": "azure-mgmt-compute==33.0.0", "newest": "azure-mgmt-compute>=39"}
 USED = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="module")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    """The small fleet in pages of two, with operations that are still running when they are first asked after."""
+    """The small fleet and a scale set in pages of two, operations still running when they are first asked after."""
     fleet = yaml.safe_load(SMALL.read_text(encoding="utf-8"))
+    fleet["scale_sets"] = [{"name": "pool", "resource_group": "alpha", "region": "westeurope", "wave": "now",
+                            "update_domains": 2, "capacity": 3}]
     fleet |= {"page_size": 2, "operations": {"default": {"after_seconds": 1}}}
     with Simulator(fleet, tmp_path_factory.mktemp("azure")) as running:
         yield running
@@ -44,6 +47,13 @@ def install(pytestconfig: pytest.Config) -> Callable[..., Client]:
         return client
 
     return make
+
+
+@pytest.fixture(scope="module", params=SDKS)
+def sdk(request: pytest.FixtureRequest, install: Callable[..., Client]) -> Client:
+    """azure-mgmt-compute, in the version azure.azcollection asks for and in the newest."""
+    return install(f"sdk-{request.param}", [SDKS[request.param], "azure-identity"],
+                   shows=["azure-mgmt-compute", "azure-identity", "azure-core"])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
