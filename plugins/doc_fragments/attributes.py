@@ -22,3 +22,14 @@ attributes:
     membership:
       - fleetops.azure_maintenance.all
 """
+
+    # Without the group: what runs on guests signs in nowhere.
+    GUEST = r"""
+attributes:
+  check_mode:
+    description: Can run in check mode and tell what would change without writing anything.
+  diff_mode:
+    description: Shows the state before and after in diff mode.
+  idempotent:
+    description: Running it again changes nothing more.
+"""

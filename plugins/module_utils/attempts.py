@@ -11,17 +11,24 @@ from __future__ import annotations
 
 import datetime as dt
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import activity
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.activity import ActivityLog
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import Arm
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import NOT_EXECUTED, Journal
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.live import LiveReader
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time, parse_time
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.operations import Clock, Patience
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.operations import Patience
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.outcome import BUSY
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Clock
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
 
 MAINTENANCE = "perform_maintenance"
-BUSY = ("updating", "creating", "migrating")
+_WORKERS = 12
 _HISTORY = dt.timedelta(days=1)
+_LOG_LAG = dt.timedelta(hours=1)
 
 
 class Attempt(t.TypedDict):
@@ -40,11 +47,13 @@ class Attempt(t.TypedDict):
 
 
 class Past(t.NamedTuple):
-    """``attach`` is an attempt that is under way; else ``outcome`` and ``reason`` say why nothing may be started."""
+    """``attach`` is an attempt that is under way; else ``outcome`` and ``reason`` say why nothing may be started. With
+    ``doubt`` it may have reached Azure, and a little time will tell."""
 
     outcome: str
     reason: str
     attach: Attempt | None = None
+    doubt: bool = False
 
 
 def iteration_of(vm: Vm, operation: str, since: dt.datetime | None) -> str | None:
@@ -61,12 +70,43 @@ class History:
     def __init__(self, arm: Arm, journal: Journal, live: LiveReader, clock: Clock, patience: Patience, operation: str,
                  since: dt.datetime | None) -> None:
         self._arm, self._journal, self._live, self._clock, self._patience = arm, journal, live, clock, patience
-        self._operation, self._since = operation, since
+        self._operation, self._since, self._log = operation, since, ActivityLog(arm)
         self.waited = False
-        """Whether settling an attempt took time, so that views read before are old."""
+        """Whether settling attempts took time, so that views read before are old."""
 
-    def past(self, vm: Vm, accept: t.Collection[str], check: bool) -> Past | None:
-        """None when the VM may be started as far as its past goes. Writes to the journal unless ``check``."""
+    def pasts(self, vms: t.Sequence[Vm], accept: t.Collection[str], check: bool) -> dict[str, Past]:
+        """By VM key what an earlier run did; VMs that are not in the answer may be started as far as their past goes.
+
+        Writes to the journal unless ``check``. Waits, at most to the deadline, for attempts that are in doubt.
+        """
+        found = self._ask(vms, accept, check)
+        while (doubtful := [vm for vm in vms if (past := found.get(vm.id.key)) and past.doubt]) and not check:
+            rest = self._patience.deadline - self._clock.monotonic()
+            if rest <= 0 or self._patience.stopping():
+                break
+            self.waited = True
+            self._clock.sleep(min(self._patience.interval, self._patience.settle, rest))
+            again = self._ask(self._again(doubtful), accept, check)
+            found = {key: past for key, past in found.items() if not past.doubt} | again
+        return found
+
+    def _ask(self, vms: t.Sequence[Vm], accept: t.Collection[str], check: bool) -> dict[str, Past]:
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            answers = list(pool.map(lambda vm: self._past(vm, accept, check), vms))
+        return {vm.id.key: past for vm, past in zip(vms, answers) if past is not None}
+
+    def _again(self, vms: t.Sequence[Vm]) -> list[Vm]:
+        """The VMs as they are now; one that cannot be read, or is gone, as it was."""
+        def read(vm: Vm) -> Vm:
+            try:
+                return self._live.vm(vm.id) or vm
+            except AzureError:
+                return vm
+
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            return list(pool.map(read, vms))
+
+    def _past(self, vm: Vm, accept: t.Collection[str], check: bool) -> Past | None:
         attempt = self._journal.last(vm.id, self._operation)
         if attempt is not None and attempt["outcome"] is None and not self._superseded(vm, attempt, check):
             return self._unsettled(vm, attempt, check)
@@ -95,13 +135,13 @@ class History:
         """A success since the time of the mail is enough, whoever started it."""
         if attempt is not None and attempt["outcome"] == "succeeded" and parse_time(attempt["intent_at"]) >= self._since:
             return Past("already_done", f"succeeded in an earlier run ({attempt['ended_at']})")
-        if "succeeded" in (self._live.activity(vm.id, self._operation, self._since) or ()):
+        if any(event.status == "succeeded" for event in self._log.events(vm.id, self._operation, self._since) or ()):
             return Past("already_done", f"the activity log shows a successful {self._operation} since {format_time(self._since)}")
         return None
 
     def _superseded(self, vm: Vm, attempt: Attempt, check: bool) -> bool:
         """An unsettled attempt of an older iteration, long over: history, not a reason to hold the VM for ever."""
-        old = self._arm.now() - parse_time(attempt["intent_at"]) > _HISTORY
+        old = self._age(attempt) > _HISTORY
         same = attempt["iteration"] == iteration_of(vm, self._operation, self._since)
         if same or not old or vm.provisioning_state in BUSY:
             return False
@@ -110,33 +150,40 @@ class History:
         return True
 
     def _unsettled(self, vm: Vm, attempt: Attempt, check: bool) -> Past | None:
-        """Attach to an attempt without an outcome, or find out that it never reached Azure (None: it may be started)."""
+        """Attach to an attempt without an outcome, or find out that it was never executed (None: it may be started)."""
         under_way = Past("started", f"attached to the attempt of {attempt['intent_at']}", attempt)
-        if check or attempt["operation_url"] or self._shows_trace(vm, attempt):
+        if attempt["operation_url"]:
             return under_way
-        while self._in_doubt(attempt) and self._clock.monotonic() < self._patience.deadline:
-            self.waited = True
-            self._clock.sleep(min(self._patience.interval, self._patience.settle))
-            vm = self._live.vm(vm.id) or vm
-            if self._shows_trace(vm, attempt):
-                return under_way
-        traces = self._live.activity(vm.id, self._operation, parse_time(attempt["intent_at"]))
-        if traces:
-            return Past("unknown", f"the activity log shows an attempt of {attempt['intent_at']}, the VM does not show how it ended")
+        events = self._log.events(vm.id, self._operation, parse_time(attempt["intent_at"]))
+        if activity.ending(events or (), attempt["client_request_id"]) == "refused":
+            return self._never_executed(vm, attempt, "the activity log shows that Azure refused it", check)
+        if events == [] and self._age(attempt) > _LOG_LAG and self._operation != MAINTENANCE and vm.provisioning_state not in BUSY:
+            return self._never_executed(vm, attempt, "the activity log has nothing of it", check)
+        if self._shows_trace(vm, attempt) or activity.ending(events or ()):
+            return under_way
         if self._in_doubt(attempt):
-            return Past("unknown", f"an attempt of {attempt['intent_at']} may have reached Azure; too little time has passed to tell")
-        self.forget(vm, attempt, NOT_EXECUTED, "no trace of it in Azure")
-        return None
+            return under_way if check else Past(
+                "unknown", f"an attempt of {attempt['intent_at']} may have reached Azure; too little time has passed to tell", doubt=True)
+        if events:
+            return Past("unknown", f"the activity log shows an attempt of {attempt['intent_at']}, neither it nor the VM shows how it ended")
+        return self._never_executed(vm, attempt, "no trace of it in Azure", check)
+
+    def _never_executed(self, vm: Vm, attempt: Attempt, reason: str, check: bool) -> None:
+        if not check:
+            self.forget(vm, attempt, NOT_EXECUTED, reason)
+
+    def _age(self, attempt: Attempt) -> dt.timedelta:
+        return self._arm.now() - parse_time(attempt["intent_at"])
 
     def _in_doubt(self, attempt: Attempt) -> bool:
-        return (self._arm.now() - parse_time(attempt["intent_at"])).total_seconds() < self._patience.settle
+        return self._age(attempt).total_seconds() < self._patience.settle
 
     def _shows_trace(self, vm: Vm, attempt: Attempt) -> bool:
         """The view shows that the attempt did something: busy, another result, no longer allowed, or another window."""
         if vm.provisioning_state in BUSY:
             return True
-        if self._operation != MAINTENANCE:
-            return False
+        if self._operation != MAINTENANCE:  # any change since then may be this one
+            return bool(vm.provisioned_at and vm.provisioned_at > parse_time(attempt["intent_at"]))
         unchanged = vm.status and vm.status.allowed and vm.status.code == attempt["code_before"]
         return not (unchanged and iteration_of(vm, self._operation, None) == attempt["iteration"])
 

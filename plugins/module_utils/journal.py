@@ -89,12 +89,13 @@ class Journal:
                 attempt.update(news)
         self._save(vm, entry)
 
-    def progress(self, total: int, still_open: t.Sequence[str]) -> None:
-        """Leave for onlookers how far this call is: names of the VMs it still waits for; nothing when ``total`` is 0."""
+    def progress(self, total: int, still_open: t.Sequence[str], notes: t.Mapping[str, str] | None = None) -> None:
+        """Leave for onlookers how far this call is: names of the VMs it still waits for, and what some of them wait for;
+        nothing when ``total`` is 0."""
         path = self._dir / "progress.json"
         with contextlib.suppress(OSError, OptionsError):  # the work does not depend on onlookers
             if total:
-                self._write(path, {"total": total, "open": list(still_open)})
+                self._write(path, {"total": total, "open": list(still_open), "notes": dict(notes or {})})
             else:
                 path.unlink(missing_ok=True)
 

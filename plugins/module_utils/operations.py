@@ -4,119 +4,183 @@
 """Many long-running operations at once against one deadline; no outcome is lost.
 
 Each watched VM goes through two phases: its operation is asked after until it ends, then its live view is read until it
-settles. One that ends badly, or cannot be read, never hides or delays another.
+settles. One that ends badly, or cannot be read, never hides or delays another. One list of the subscription tells for many
+VMs at once which are still in motion, so that their operations need not be asked after one by one.
 """
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import activity
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.activity import ActivityLog
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import Arm
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.crowd import Crowd
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.live import LiveReader
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.outcome import Verdict, judge
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.live import Network
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.outcome import BUSY, Ended, Verdict, judge
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Clock
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm, VmId
 
 _WORKERS = 16
-
-
-class Clock(t.Protocol):
-    """Monotonic seconds and sleeping, so that tests need not wait."""
-
-    def monotonic(self) -> float: ...
-
-    def sleep(self, seconds: float) -> None: ...
+# What Compute allows a minute of one operation and of one VM's view; a short poll interval must not outrun it.
+_POLLS_A_MINUTE = 15
+_VIEWS_A_MINUTE = 12
+# The list of many may be old: an operation is asked after itself at least this often.
+_LONGEST_TRUST = 60.0
+_RUNNING = Verdict("still_running", "the operation is still running", "deadline")
 
 
 @dataclass
 class Watched:
-    """One VM whose operation is under way. ``ended`` and ``after`` are filled in while watching."""
+    """One VM whose operation is under way. ``since`` is when it was started; ``begun`` and ``not_before``, on the clock, are when
+    it was taken up and when it is first looked at; the rest is filled in while watching."""
 
     vm: VmId
     operation: str
     window_start: dt.datetime | None
     url: str | None
-    op_state: str | None = None
-    op_error: str = ""
-    ended: float | None = None
+    since: dt.datetime
+    client_request_id: str | None = None
+    code_before: str | None = None
+    begun: float = 0.0
+    not_before: float = 0.0
+    ended: Ended | None = None
+    ended_at: float = 0.0
     after: Vm | None = None
     verdict: Verdict | None = None
     trouble: str = ""
+    note: str = ""
+    polls: collections.deque[float] = field(default_factory=lambda: collections.deque(maxlen=_POLLS_A_MINUTE))
+    views: collections.deque[float] = field(default_factory=lambda: collections.deque(maxlen=_VIEWS_A_MINUTE))
 
 
 @dataclass(frozen=True)
 class Patience:
     """``interval`` seconds between two looks, ``deadline`` on the clock for the whole call, and ``settle`` seconds for which
-    a block may lag behind its operation, or a start without an answer stays in doubt."""
+    a block may lag behind its operation, or a start without an answer stays in doubt. ``stopping`` tells that the call is to
+    end now, leaving everything as it is. ``retries`` and ``retry_pause`` say how often and how late a VM is tried again."""
 
     interval: float
     deadline: float
     settle: float
+    stopping: t.Callable[[], bool] = lambda: False
+    retries: int = 2
+    retry_pause: float = 600.0
 
 
 class Watch:
     """Watches many VMs to their verdicts."""
 
-    def __init__(self, arm: Arm, live: LiveReader, clock: Clock, patience: Patience) -> None:
-        self._arm, self._live, self._clock, self._patience = arm, live, clock, patience
+    def __init__(self, arm: Arm, crowd: Crowd, clock: Clock, patience: Patience) -> None:
+        self._arm, self._crowd, self._clock, self._patience = arm, crowd, clock, patience
+        self._log = ActivityLog(arm)
 
-    def run(self, watched: t.Sequence[Watched], on_verdict: t.Callable[[Watched], None],
-            on_look: t.Callable[[t.Sequence[Watched]], None]) -> None:
-        """Give every item a verdict by the deadline; ``on_verdict`` is called for each as soon as it is final, ``on_look``
-        after each round with those that are still open."""
-        deadline = self._patience.deadline
-        open_items = list(watched)
+    def look(self, items: t.Sequence[Watched], last: bool = False) -> list[Watched]:
+        """One look at all of them; those whose verdict is final now. ``last``: there is no later look, every verdict is."""
+        now = self._clock.monotonic()
+        due = [item for item in items if now >= item.not_before or last]
+        running = [item for item in due if item.ended is None]
+        trusted = [] if last else [item for item in running if item.url and now - max([item.begun, *item.polls]) < _LONGEST_TRUST]
+        in_motion = self._crowd.in_motion([item.vm for item in trusted])
+        for item in trusted:
+            item.verdict = _RUNNING if item.vm.key in (in_motion or ()) else item.verdict
+        over = [item for item in due if item.ended is not None]
+        seen = [item for item in trusted if item.vm.key not in in_motion and item.operation == "perform_maintenance"] if in_motion is not None else []
+        network = self._crowd.network([item.vm for item in over + seen])
         with ThreadPoolExecutor(_WORKERS) as pool:
-            while open_items:
-                last_look = self._clock.monotonic() >= deadline
-                still_open = []
-                for item, final in zip(open_items, list(pool.map(self._look, open_items))):
-                    if final or last_look:
-                        item.verdict = item.verdict or self._no_answer(item)
-                        on_verdict(item)
-                    else:
-                        still_open.append(item)
-                open_items = still_open
-                on_look(open_items)
-                if open_items:
-                    self._clock.sleep(min(self._patience.interval, max(0.0, deadline - self._clock.monotonic())))
+            final = {item.vm.key for item, is_final in zip(seen, pool.map(lambda item: self._shows_end(item, network), seen)) if is_final}
+            asked = [item for item in running if item.ended is None and item.vm.key not in (in_motion or ())]
+            list(pool.map(self._poll, asked))
+            over += [item for item in asked if item.ended is not None]
+            final |= {item.vm.key for item, is_final in zip(over, pool.map(lambda item: self._view(item, network), over)) if is_final}
+        if not last:
+            return [item for item in items if item.vm.key in final]
+        for item in items:
+            item.verdict = item.verdict or Verdict("unknown", f"Azure gave no answer by the deadline: {item.trouble or 'it was not asked'}")
+        return list(items)
 
-    def _look(self, item: Watched) -> bool:
-        """One look; True when the verdict is final."""
+    def _allowed(self, calls: collections.deque[float]) -> bool:
+        """Whether one more call keeps within a minute's allowance; then it is counted."""
+        now = self._clock.monotonic()
+        if len(calls) == calls.maxlen and now - calls[0] < 60:
+            return False
+        calls.append(now)
+        return True
+
+    def _poll(self, item: Watched) -> None:
+        """Ask after the operation; ``ended`` is set once it is over."""
+        if not item.url:
+            item.ended = Ended()
+        elif self._allowed(item.polls):
+            try:
+                status = self._arm.operation(item.url)
+            except AzureError as error:
+                item.trouble = str(error)
+                return
+            item.verdict = _RUNNING if status.state == "running" else None
+            if status.state != "running":
+                item.ended = Ended(None if status.state == "forgotten" else status.state, status.code, status.message)
+        item.ended_at = self._clock.monotonic()
+
+    def _shows_end(self, item: Watched, network: Network) -> bool | None:
+        """A list shows that it is no longer worked on. None: its operation has to be asked. Else the VM itself says that its maintenance is
+        done, which is the end of the operation; True when the verdict is final too."""
+        if item.code_before == "MaintenanceCompleted" or not self._allowed(item.views):
+            return None
         try:
-            if item.ended is None and not self._operation_ended(item):
-                item.verdict = Verdict("still_running", "the operation is still running", "deadline")
-                return False
-            item.after = self._live.vm(item.vm)
+            after = self._crowd.vm(item.vm, network)
+        except AzureError:
+            return None
+        if after is None or after.status is None or not after.status.completed or after.provisioning_state in BUSY:
+            return None
+        item.ended, item.ended_at, item.after = Ended(), self._clock.monotonic(), after
+        return self._settled(item, network)
+
+    def _view(self, item: Watched, network: Network) -> bool:
+        """Read the VM and judge; True when the verdict is final."""
+        if not self._allowed(item.views):
+            return False
+        try:
+            item.after = self._crowd.vm(item.vm, network)
         except AzureError as error:
             item.trouble = str(error)
             return False
         if item.after is None:
             item.verdict = Verdict("failed", "the VM no longer exists")
-        else:
-            item.verdict = judge(item.operation, item.op_state, item.op_error, item.window_start, item.after)
-        return self._final(item)
+            return True
+        return self._settled(item, network)
 
-    def _operation_ended(self, item: Watched) -> bool:
-        if item.url:
-            status = self._arm.operation(item.url)
-            if status.state == "running":
-                return False
-            item.op_state = None if status.state == "forgotten" else status.state
-            item.op_error = f"{status.code}: {status.message}" if status.code else ""
-        item.ended = self._clock.monotonic()
-        return True
+    def _settled(self, item: Watched, network: Network) -> bool:
+        """Judge the VM as it was read; True when the verdict is final."""
+        item.verdict = self._judge(item)
+        waited = self._clock.monotonic() - item.ended_at
+        final = item.verdict.wait_for is None or (item.verdict.wait_for == "settle" and waited >= self._patience.settle)
+        if final:
+            item.after = self._crowd.with_addresses(item.after, network)
+        return final
 
-    def _final(self, item: Watched) -> bool:
-        if item.verdict is None or item.verdict.wait_for == "deadline":
-            return False
-        if item.verdict.wait_for == "settle":
-            return self._clock.monotonic() - item.ended >= self._patience.settle
-        return True
+    def _judge(self, item: Watched) -> Verdict:
+        verdict = judge(item.operation, item.ended, item.window_start, item.after)
+        if verdict.outcome == "unknown" and item.ended.state is None and verdict.wait_for == "settle":
+            learnt = self._learn(item)
+            if learnt is not None:
+                item.ended = learnt
+                return judge(item.operation, item.ended, item.window_start, item.after)
+        return verdict
 
-    @staticmethod
-    def _no_answer(item: Watched) -> Verdict:
-        return Verdict("unknown", f"Azure gave no answer by the deadline: {item.trouble}")
+    def _learn(self, item: Watched) -> Ended | None:
+        """How a forgotten operation ended, by other traces; None when they do not tell."""
+        events = self._log.events(item.vm, item.operation, item.since) or ()
+        word = activity.ending(events, item.client_request_id) or activity.ending(events)
+        if word in ("succeeded", "failed", "canceled"):
+            return Ended(word, message=None, proof=f"the activity log shows that it {word}" if word == "succeeded" else None)
+        at = item.after.provisioned_at
+        if item.url and item.operation != "perform_maintenance" and item.after.provisioning_state == "succeeded" and at and at > item.since:
+            return Ended(proof=f"Azure accepted it, and the VM's last operation succeeded at {format_time(at)}")
+        return None

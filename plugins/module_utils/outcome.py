@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import codes
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import MaintenanceStatus, format_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
 
 ADVICE = {
@@ -15,10 +18,10 @@ ADVICE = {
     "started": "Run the module again with wait to learn how it ends.",
     "succeeded": "Return the VM to service.",
     "already_done": "Nothing to do; the maintenance of this VM was already done.",
-    "not_allowed": "Do not start it: read its state. Azure will restart the VM in its scheduled window if it is still in the wave.",
+    "not_allowed": "Do not start it: read its state.",
     "refused": "Nothing was started. Mend what the reason names, or give the consent it names, and run again.",
-    "retry_later": "The VM is untouched. Run again in some hours while Azure still allows it; else Azure does it in the scheduled window.",
-    "aborted": "The VM is untouched and its attempt is spent. Azure will restart it in its scheduled window, or a later wave brings a new attempt.",
+    "retry_later": "The VM is untouched. Run again in some hours while Azure still allows it.",
+    "aborted": "The VM is untouched and its attempt is spent; a later wave may bring a new one.",
     "failed": "Look at the VM in Azure before anything else; its attempt may be spent.",
     "still_running": "Leave the VM drained and run again: the operation is attached to, not started again.",
     "still_due": "The VM was moved to another host that is due for maintenance too. It is up; plan it again when a new window begins.",
@@ -26,92 +29,133 @@ ADVICE = {
 }
 GOOD = frozenset({"would_start", "started", "succeeded", "already_done"})
 UNTOUCHED = frozenset({"not_allowed", "refused", "retry_later", "aborted"})
-# An operation that gave up waiting although the platform may still finish the move by itself.
-_LATE = frozenset({"vmredeploymenttimedout", "vmstarttimedout", "osprovisioningtimedout"})
+BUSY = ("updating", "creating", "migrating", "deleting")
+# Power states in which a VM stays unless somebody starts it; in all others it is on its way, or nobody says.
+_AT_REST = ("stopped", "deallocated", "deallocating")
+_NAMED = 5
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What the sources say now. ``wait_for`` tells how long a better one is worth waiting for: ``deadline`` (the guest is
-    on its way), ``settle`` (the block may lag), or None (final)."""
+    on its way), ``settle`` (the block may lag), or None (final). ``code`` is Azure's, of an operation that failed."""
 
     outcome: str
     reason: str
     wait_for: str | None = None
+    code: str | None = None
 
 
-def judge(operation: str, op_state: str | None, op_error: str, window_start: t.Any, after: Vm) -> Verdict:
+@dataclass(frozen=True)
+class Ended:
+    """How an operation ended: ``state`` is succeeded, failed, canceled, or None when only the view can tell (no URL, or
+    forgotten). ``proof`` is in words what else shows that a forgotten one succeeded."""
+
+    state: str | None = None
+    code: str | None = None
+    message: str | None = None
+    proof: str | None = None
+
+    @property
+    def error(self) -> str:
+        return f"{self.code}: {self.message}" if self.code else ""
+
+
+def judge(operation: str, ended: Ended, window_start: dt.datetime | None, after: Vm) -> Verdict:
     """The verdict on one VM from the end of its operation and its live view.
 
-    ``op_state`` is succeeded, failed, canceled, or None when only the view can tell (no URL, or forgotten);
     ``window_start`` is the start of the self-service window the attempt belongs to (None for a plain redeploy).
     """
-    if after.provisioning_state in ("updating", "creating", "migrating"):
+    if after.provisioning_state in BUSY:
         return Verdict("still_running", f"provisioning state is {after.provisioning_state}", "deadline")
-    if op_state in ("failed", "canceled") and not _is_late(op_error):
-        return _after_failure(op_state, op_error, after)
+    kind = codes.meaning(ended.code).end
+    if ended.state in ("failed", "canceled") and kind != codes.LATE:
+        return _after_failure(ended, kind, after)
+    late = ended.state == "failed"
     if operation != "perform_maintenance":
-        if op_state is None:
-            return Verdict("unknown", "the operation cannot be asked after any more", "settle")
-        return _guest(after, f"{operation} succeeded")
+        if ended.state is None and ended.proof is None:
+            return Verdict("unknown", "the operation cannot be asked after any more, and nothing else shows how it ended", "settle")
+        said = f"the operation ended with {ended.error}" if late else ended.proof or f"{operation} succeeded"
+        return _guest(after, said, late)
     status = after.status
     if status is None:
-        return _guest(after, "Azure reports no maintenance for it any more")
+        return _guest(after, "Azure reports no maintenance for it any more", late)
     if status.completed:
-        return _guest(after, "Azure reports MaintenanceCompleted")
-    if status.code == "MaintenanceAborted":
-        return Verdict("aborted", f"Azure aborted the maintenance: {status.message or 'no message'}")
-    if status.code == "RetryLater":
-        return Verdict("retry_later", f"Azure asks to retry later: {status.message or 'no message'}")
+        return _guest(after, "Azure reports MaintenanceCompleted", late)
+    tried = _tried(status, "")
+    if tried:
+        return tried
     if status.code != "None":
         return Verdict("unknown", f"Azure reports a result this version does not know: {status.code} {status.message or ''}".rstrip())
-    return _unchanged(op_state, op_error, window_start, after)
+    return _unchanged(ended, window_start, after)
 
 
-def _unchanged(op_state: str | None, op_error: str, window_start: t.Any, after: Vm) -> Verdict:
+def _tried(status: MaintenanceStatus | None, otherwise: str) -> Verdict | None:
+    """The verdict when the block says that Azure tried and left the VM as it was."""
+    message = (status.message if status else None) or otherwise or "no message"
+    if status and status.code == "MaintenanceAborted":
+        return Verdict("aborted", f"Azure aborted the maintenance: {message}")
+    if status and status.code == "RetryLater":
+        return Verdict("retry_later", f"Azure asks to retry later: {message}")
+    return None
+
+
+def _unchanged(ended: Ended, window_start: dt.datetime | None, after: Vm) -> Verdict:
     """The block shows no result: lag, another host that is due, or nothing ever happened."""
     status = after.status
     window = status.self_service_window
     later = bool(window and window_start and window.start > window_start)
     if later and not status.allowed:
-        return _guest(after, "a later wave is announced for it")
-    if op_state == "succeeded" and status.allowed:
+        return _guest(after, "a later wave is announced for it", ended.state == "failed")
+    if (ended.state == "succeeded" or ended.proof) and status.allowed:
         return Verdict("still_due", "the operation succeeded, but the host it is on now is due for maintenance", None if later else "settle")
-    said = f"; the operation ended with {op_error}" if op_error else ""
-    return Verdict("unknown", f"the maintenance block did not change{said}", "settle")
+    said = f"; the operation ended with {ended.error}" if ended.code else ""
+    return Verdict("unknown", f"the maintenance block did not change{said}", "settle", ended.code)
 
 
-def _after_failure(op_state: str, op_error: str, after: Vm) -> Verdict:
-    code = after.status.code if after.status else None
-    if code == "MaintenanceAborted":
-        return Verdict("aborted", f"Azure aborted the maintenance: {after.status.message or op_error}")
-    if code == "RetryLater":
-        return Verdict("retry_later", f"Azure asks to retry later: {after.status.message or op_error}")
-    if code == "MaintenanceCompleted":
-        return _guest(after, f"Azure reports MaintenanceCompleted although the operation {op_state}: {op_error}")
-    return Verdict("failed", f"the operation {op_state}: {op_error}")
+def _after_failure(ended: Ended, kind: str, after: Vm) -> Verdict:
+    tried = _tried(after.status, ended.error)
+    if tried:
+        return tried
+    said = f"the operation {ended.state}: {ended.error}".rstrip(": ")
+    if after.status and after.status.completed:
+        return _guest(after, f"Azure reports MaintenanceCompleted although {said}", False)
+    if kind == codes.RETRY and after.power_state == "running":
+        return Verdict("retry_later", said, code=ended.code)
+    down = "" if after.power_state == "running" else f"; its power state is {after.power_state}"
+    return Verdict("failed", f"{said}{down}", code=ended.code)
 
 
-def _guest(after: Vm, reason: str) -> Verdict:
-    """Moved; it counts as succeeded once it runs and its agent, if it has one, is ready."""
+def _guest(after: Vm, reason: str, late: bool) -> Verdict:
+    """Moved; it counts as succeeded once it runs and its agent, if it has one, is ready. ``late``: Azure gave up waiting for it."""
+    if after.power_state in _AT_REST:
+        return Verdict("failed", f"{reason}, but its power state is {after.power_state}", "deadline" if late else "settle")
     if after.power_state != "running":
-        return Verdict("failed", f"{reason}, but its power state is {after.power_state}", "deadline")
+        return Verdict("still_running", f"{reason}, but its power state is {after.power_state}", "deadline")
     if after.agent == "not_ready":
         return Verdict("still_running", f"{reason}, but its guest agent is not ready", "deadline")
     return Verdict("succeeded", reason)
 
 
-def _is_late(op_error: str) -> bool:
-    return op_error.split(":")[0].strip().lower() in _LATE
+def advise(outcome: str, code: str | None, status: MaintenanceStatus | None, now: dt.datetime) -> str:
+    """What to do next; for a VM that was left as it is, also what Azure will do."""
+    remedy = codes.meaning(code).remedy if code and outcome not in GOOD else ""
+    advice = remedy or ADVICE[outcome]
+    window = status.scheduled_window if status and outcome in UNTOUCHED and not status.completed else None
+    if window and now < window.end:
+        advice += f" If nothing else happens Azure restarts it between {format_time(window.start)} and {format_time(window.end)}."
+    return advice
 
 
 def fold(results: t.Mapping[str, t.Mapping[str, t.Any]], changed: bool) -> dict[str, t.Any]:
-    """A module result from per-VM results: every outcome is in it, also when the task fails."""
+    """A module result from per-VM results: every outcome is in it, also when the task fails; ``msg`` names the first few."""
     counts: dict[str, int] = {}
     for result in results.values():
         counts[result["outcome"]] = counts.get(result["outcome"], 0) + 1
     bad = [r for r in results.values() if r["outcome"] not in GOOD]
-    folded = {"changed": changed, "vms": dict(results), "counts": counts}
-    if bad:
-        folded.update(failed=True, msg="; ".join(f"{r['name']}: {r['outcome']}: {r['reason']}" for r in bad))
-    return folded
+    folded: dict[str, t.Any] = {"changed": changed, "vms": dict(results), "counts": counts}
+    if not bad:
+        return {**folded, "msg": ", ".join(f"{count} {outcome}" for outcome, count in counts.items())}
+    named = [f"{r['name']}: {r['outcome']}: {r['reason']}" for r in bad[:_NAMED]]
+    more = [f"and {len(bad) - _NAMED} more of {len(results)} (see vms)"] if len(bad) > _NAMED else []
+    return {**folded, "failed": True, "msg": "; ".join(named + more)}

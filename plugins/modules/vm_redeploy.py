@@ -14,9 +14,12 @@ description:
     is read again and checked before anything is started, and nothing is ever started twice.
   - Name only VMs that may be down together. VMs of two update domains of one set are refused, and so is a VM while the rest of its set is not healthy.
   - Every VM gets an outcome, also when the task fails. The module fails when any VM did not end in would_start, started, succeeded or already_done.
+  - SIGTERM or Ctrl-C ends it after the next look with every outcome told so far; the next run attaches to what is under way.
 options:
   vms:
-    description: ARM ids of the VMs, in any letter case.
+    description:
+      - ARM ids of the VMs, in any letter case; instances of uniform scale sets too (C(.../virtualMachineScaleSets/pool/virtualMachines/3)), members of
+        flexible ones are VMs. An instance is started by a call of its own, never by one to its whole set.
     type: list
     elements: str
     required: true
@@ -65,9 +68,31 @@ options:
     type: int
     default: 4500
   poll_interval:
-    description: Seconds between two looks at a VM or its operation. Azure allows 15 looks a minute at an operation.
+    description:
+      - Seconds between two looks. However short it is, an operation is asked after at most 15 times a minute and a VM read at most 12 times, as Azure allows.
+      - From 10 VMs of a subscription on, one list tells which are still in motion, so that a short interval costs little.
     type: int
     default: 10
+  retries:
+    description:
+      - How often a VM is tried again in this call when Azure answers RetryLater and still allows a start. The same cap holds after
+        TooManyVMRedeploymentRequests and, with V(retry_after_abort) in O(accept), after an abort. Before each try the VM, its set and
+        all guards are read again.
+      - Each try must begin within O(timeout). V(0) never tries again.
+    type: int
+    default: 2
+  retry_pause:
+    description: Seconds before such a try.
+    type: int
+    default: 600
+  approve_scheduled_events:
+    description:
+      - A guest that listens to Scheduled Events makes its own redeploy wait for approval, or 10 to 15 minutes. With V(true) that wait is
+        cut short by approving through Resource Manager the events of the VMs that this call started, and no others.
+      - Azure must publish the events (C(scheduledEventsPolicy) of the VM), and the identity needs the role Scheduled Events Contributor;
+        if not, the reason says so.
+    type: bool
+    default: false
   settle_seconds:
     description: Seconds for which the maintenance block may lag behind its operation, and for which a start that got no answer stays in doubt.
     type: int
@@ -122,8 +147,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 vms:
-  description: The outcome of every VM, keyed by the id as it was given; returned on failure too.
-  returned: always, once the VMs could be read
+  description: The outcome of every VM, keyed by the id as it was given, with the same keys on every path; returned on failure too.
+  returned: always, once the options are valid
   type: dict
   contains:
     id:
@@ -145,9 +170,17 @@ vms:
       type: str
       sample: Azure reports MaintenanceCompleted
     advice:
-      description: What to do next, in one sentence.
+      description: What to do next, and for a VM that was left as it is what Azure will do.
       type: str
       sample: Return the VM to service.
+    code:
+      description: Azure's code of the refusal or failure, or null.
+      type: str
+      sample: OperationNotAllowed
+    attempts:
+      description: Starts sent to Azure for this VM in this call, refused ones included.
+      type: int
+      sample: 1
     operation:
       description: The operation asked for.
       type: str
@@ -156,6 +189,10 @@ vms:
       description: ARM id of its availability set, or null.
       type: str
       sample: /subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/SHOP/providers/Microsoft.Compute/availabilitySets/WEB
+    scale_set:
+      description: ARM id of its scale set, or null.
+      type: str
+      sample: /subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/shop/providers/Microsoft.Compute/virtualMachineScaleSets/pool
     update_domain:
       description: Its update domain, or null.
       type: int
@@ -198,23 +235,35 @@ vms:
       sample: {name: web-01, power_state: running}
 counts:
   description: How many VMs had each outcome.
-  returned: always, once the VMs could be read
+  returned: always, once the options are valid
   type: dict
   sample: {succeeded: 2}
+failure:
+  description: What could not be done and why, when the call as a whole failed.
+  returned: when nobody could sign in, or the journal cannot be read
+  type: dict
+  sample: {doing: sign in, detail: the client secret is wrong}
+msg:
+  description: The counts in words; on failure the first few VMs with their reasons.
+  returned: always, once the options are valid
+  type: str
+  sample: 2 succeeded
 """
 
 import contextlib
-import time
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.availability import Availability
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, OptionsError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guards import Policy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.interrupt import InterruptibleClock
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import BLOCKING_HAZARDS, NOTED_HAZARDS, parse_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.module import run
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.operations import Patience
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.redeploy import Order, Redeploy
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
+
+CLOCK = InterruptibleClock
 
 SPEC = {
     "vms": {"type": "list", "elements": "str", "required": True},
@@ -229,6 +278,9 @@ SPEC = {
     "timeout": {"type": "int", "default": 4500},
     "poll_interval": {"type": "int", "default": 10},
     "settle_seconds": {"type": "int", "default": 120},
+    "retries": {"type": "int", "default": 2},
+    "retry_pause": {"type": "int", "default": 600},
+    "approve_scheduled_events": {"type": "bool", "default": False},
     "journal": {"type": "path", "default": ".azure_maintenance"},
 }
 
@@ -238,11 +290,13 @@ def order_of(params, check):
     if not params["vms"]:
         raise OptionsError("vms is empty: name at least one VM id")
     instances = [text for text in params["vms"] if VmId.parse(text).scale_set]
-    if instances:
-        raise OptionsError(f"{instances[0]} is an instance of a uniform scale set; only VMs can be redeployed by this version")
-    for name in ("timeout", "poll_interval", "settle_seconds"):
+    if instances and params["operation"] == "reapply":
+        raise OptionsError(f"{instances[0]} is an instance of a uniform scale set; Azure reapplies only VMs")
+    for name in ("timeout", "poll_interval", "settle_seconds", "retry_pause"):
         if params[name] < 1:
             raise OptionsError(f"{name} {params[name]} must be at least 1 second")
+    if params["retries"] < 0:
+        raise OptionsError(f"retries {params['retries']} must be 0 or more")
     try:
         availability = Availability.parse(params["max_unavailable"], params["min_available"])
     except ValueError as error:
@@ -254,22 +308,41 @@ def order_of(params, check):
     if since is None and params["operation"] != "perform_maintenance":
         raise OptionsError(f"since is empty: {params['operation']} needs the time of the mail that asks for it")
     policy = Policy(params["operation"], frozenset(params["accept"]), frozenset(params["refuse"]), availability)
-    return Order(params["vms"], policy, since, params["start"], params["wait"], check)
+    return Order(params["vms"], policy, since, params["start"], params["wait"], check, params["approve_scheduled_events"])
 
 
 def redeploy(module, connect):
     """Carry out the order and return every VM's outcome."""
     params = module.params
+    clock = CLOCK()
     journal = Journal(params["journal"])
-    patience = Patience(params["poll_interval"], time.monotonic() + params["timeout"], params["settle_seconds"])
     order = order_of(params, module.check_mode)
+    patience = Patience(params["poll_interval"], clock.monotonic() + params["timeout"], params["settle_seconds"], clock.stopping,
+                        params["retries"], params["retry_pause"])
     if not module.check_mode:
         journal.prepare()
+    clock.watch_signals()
     with contextlib.closing(journal):
-        result = Redeploy(connect(), journal, time, patience, order).run()
+        call = Redeploy(connect(), journal, clock, patience, order)
+        try:
+            result = call.run()
+        except AzureError as error:
+            result = {**call.failed(error), "failure": error.to_result()}
+        except OptionsError as error:
+            result = {**call.failed(error), "failure": {"doing": "use the journal", "detail": str(error)}}
     if module._diff:
-        result["diff"] = {when: "".join(f"{vm['name']}: {vm[f'state_{when}']}\n" for vm in result["vms"].values()) for when in ("before", "after")}
+        result["diff"] = difference(result["vms"].values())
     return result
+
+
+def difference(vms):
+    """State, power and outcome of each VM before and after; in check mode the outcome is the prediction."""
+    def line(vm, when):
+        record = vm[when] or {}
+        words = [vm[f"state_{when}"] or "unknown", *([record["power_state"]] if record else [])]
+        return f"{vm['name']}: {', '.join(words)}" + (f" ({vm['outcome']})" if when == "after" else "") + "\n"
+
+    return {when: "".join(line(vm, when) for vm in vms) for when in ("before", "after")}
 
 
 def main():

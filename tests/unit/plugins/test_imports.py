@@ -16,12 +16,13 @@ PLUGINS, UTILS, SIMULATOR = ROOT / "plugins", ROOT / "plugins" / "module_utils",
 OURS = "ansible_collections.fleetops.azure_maintenance.plugins.module_utils."
 
 # Standard library and each other; no I/O, no Ansible, no clock: now is an argument.
-DOMAIN = {"vm", "maintenance", "records", "outcome", "errors", "availability", "guards", "hosts", "rollout", "rollout_candidates", "rollout_estimate",
-          "rollout_file", "rollout_health", "rollout_policy", "rollout_records", "rollout_schedule", "rollout_text"}
+DOMAIN = {"alert_group", "alerts", "announcements", "vm", "maintenance", "addresses", "records", "estate", "fleet_summary", "selection", "outcome", "codes", "errors", "availability", "guards", "hosts", "overlay", "snapshot", "rollout", "rollout_calendar", "rollout_candidates", "rollout_chains",
+          "rollout_estimate", "rollout_lanes", "rollout_options", "rollout_reasons", "rollout_regions", "rollout_sweep", "rollout_terms",
+          "rollout_file", "rollout_health", "rollout_policy", "rollout_records", "rollout_schedule", "rollout_text", "rollout_csv", "rollout_learn", "rollout_recheck"}
 # The one domain file that needs a package: users' expressions are JMESPath.
 EXPRESSIONS = "query"
-AZURE = {"arm", "credentials"}
-ANSIBLE = {"module"}
+AZURE = {"arm", "arm_transport", "credentials"}
+ANSIBLE = {"module", "guest_module"}
 CLOCKS = {"time.sleep", "time.time", "time.monotonic", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
 DOING_IO = {"socket", "subprocess", "urllib.request", "http", "requests", "threading", "concurrent", "tempfile", "fcntl", "logging", "time", "os"}
 
@@ -73,7 +74,8 @@ def test_the_domain_has_no_clock(name):
 
 def test_every_util_has_its_place():
     """A new file is domain, or is named here as an adapter."""
-    adapters = AZURE | ANSIBLE | {"fleet", "live", "attempts", "operations", "redeploy", "journal", "packages", "scheduled_events"}
+    adapters = AZURE | ANSIBLE | {"alert_store", "announcer", "arm_reader", "pacing", "subscription", "second_opinion", "fleet", "live", "attempts", "operations", "redeploy", "journal", "activity", "approval", "crowd", "following", "interrupt", "results", "retrying", "starting", "surroundings",
+                                "packages", "scheduled_events"}
     assert {path.stem for path in UTILS.glob("*.py")} - {"__init__"} - DOMAIN - {EXPRESSIONS} <= adapters
 
 

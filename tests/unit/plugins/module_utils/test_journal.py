@@ -143,7 +143,7 @@ def test_home_is_understood(monkeypatch, tmp_path):
 def test_progress_for_onlookers(journal, tmp_path):
     folder = tmp_path / "deep" / "journal"
     journal.progress(3, ["a", "b"])
-    assert json.loads((folder / "progress.json").read_text()) == {"total": 3, "open": ["a", "b"]}
+    assert json.loads((folder / "progress.json").read_text()) == {"total": 3, "open": ["a", "b"], "notes": {}}
     journal.progress(0, [])
     journal.progress(0, [])
     assert list(folder.iterdir()) == []

@@ -11,13 +11,19 @@ import itertools
 import pytest
 from unit.plugins.module_utils.rollout_fleet import DAY, NOW, status, vm
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.outcome import ADVICE, GOOD, UNTOUCHED, fold, judge
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.outcome import ADVICE, GOOD, UNTOUCHED, Ended, advise, fold
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.outcome import judge as judge_ended
 
 START = NOW - 5 * DAY  # of the self-service window of status()
 DONE = status(allowed=False, code="MaintenanceCompleted")
 LATER = status(own=(10, 20), azure=(21, 30), allowed=False)
 ERROR = "VMRedeploymentFailed: no"
 LATE = "VMRedeploymentTimedOut: slow"
+
+
+def judge(operation, state, error, start, after, proof=None):
+    code, dummy, message = error.partition(": ")
+    return judge_ended(operation, Ended(state, code or None, message, proof), start, after)
 
 
 # operation's end, its error, the view -> outcome, how long a better one is waited for
@@ -28,7 +34,16 @@ TABLE = [
     ("succeeded", "", {"status": status(code="MaintenanceCompleted")}, "succeeded", None),
     ("succeeded", "", {"status": DONE, "agent": "unknown"}, "succeeded", None),
     ("succeeded", "", {"status": DONE, "agent": "not_ready"}, "still_running", "deadline"),
-    ("succeeded", "", {"status": DONE, "power_state": "starting"}, "failed", "deadline"),
+    ("succeeded", "", {"status": DONE, "power_state": "starting"}, "still_running", "deadline"),
+    ("succeeded", "", {"status": DONE, "power_state": "stopping"}, "still_running", "deadline"),
+    ("succeeded", "", {"status": DONE, "power_state": "unknown"}, "still_running", "deadline"),
+    ("succeeded", "", {"status": DONE, "power_state": "stopped"}, "failed", "settle"),
+    ("succeeded", "", {"status": DONE, "power_state": "deallocated"}, "failed", "settle"),
+    ("failed", LATE, {"status": DONE, "power_state": "stopped"}, "failed", "deadline"),
+    ("failed", "TooManyVMRedeploymentRequests: no", {"status": status()}, "retry_later", None),
+    ("failed", "ResourceUpdateBlockedOnPlatformUpdate: no", {"status": status(), "power_state": "stopped"}, "failed", None),
+    ("failed", "VMAgentStatusCommunicationError: no", {"status": DONE}, "succeeded", None),
+    ("failed", "NeverHeardOf: no", {"status": status()}, "failed", None),
     ("succeeded", "", {"status": DONE, "provisioning_state": "updating"}, "still_running", "deadline"),
     ("succeeded", "", {"status": DONE, "provisioning_state": "failed"}, "succeeded", None),
     ("succeeded", "", {"status": status()}, "still_due", "settle"),
@@ -58,14 +73,15 @@ TABLE = [
 def test_verdicts_on_a_maintenance(ended, error, view, outcome, wait_for):
     verdict = judge("perform_maintenance", ended, error, START, vm("a", **view))
     assert (verdict.outcome, verdict.wait_for) == (outcome, wait_for)
-    assert verdict.reason and (not error or outcome in ("aborted", "retry_later", "still_running") or ended != "failed"
-                               or outcome == "succeeded" or error.split(":")[0] in verdict.reason)
+    told = outcome in ("failed", "unknown", "retry_later") and view.get("status") is not None and view["status"].code == "None"
+    assert verdict.reason and (not error or not told or error.split(":")[0] in verdict.reason)
 
 
 @pytest.mark.parametrize("ended, error, view, outcome, wait_for", [
     ("succeeded", "", {}, "succeeded", None), ("succeeded", "", {"status": None}, "succeeded", None), ("failed", ERROR, {}, "failed", None),
     ("failed", LATE, {}, "succeeded", None), ("canceled", "", {}, "failed", None), (None, "", {}, "unknown", "settle"),
-    ("succeeded", "", {"agent": "not_ready"}, "still_running", "deadline"), ("succeeded", "", {"power_state": "stopped"}, "failed", "deadline"),
+    ("succeeded", "", {"agent": "not_ready"}, "still_running", "deadline"), ("succeeded", "", {"power_state": "stopped"}, "failed", "settle"),
+    ("succeeded", "", {"power_state": "starting"}, "still_running", "deadline"),
     (None, "", {"provisioning_state": "updating"}, "still_running", "deadline")])
 @pytest.mark.parametrize("operation", ["redeploy", "reapply"])
 def test_verdicts_on_a_plain_redeploy(operation, ended, error, view, outcome, wait_for):
@@ -98,4 +114,19 @@ def test_folding(outcome):
     folded = fold(results, True)
     assert folded["vms"] == results and folded["changed"] is True and sum(folded["counts"].values()) == 2
     assert folded.get("failed", False) is (outcome not in GOOD)
-    assert folded.get("msg") == (None if outcome in GOOD else f"a: {outcome}: because")
+    assert folded["msg"] == (f"a: {outcome}: because" if outcome not in GOOD else "2 succeeded" if outcome == "succeeded" else f"1 {outcome}, 1 succeeded")
+
+
+def test_a_message_about_many_is_short():
+    results = {f"/x/{n}": {"name": f"vm-{n}", "outcome": "refused", "reason": "because"} for n in range(200)}
+    folded = fold(results, False)
+    assert "vm-4: refused" in folded["msg"] and folded["msg"].endswith("; and 195 more of 200 (see vms)") and len(folded["vms"]) == 200
+
+
+def test_advice_names_the_remedy_and_what_azure_will_do():
+    waits = status(allowed=False)
+    said = advise("aborted", None, waits, NOW)
+    assert said.startswith(ADVICE["aborted"]) and "Azure restarts it between" in said
+    assert advise("aborted", None, waits, NOW + 400 * DAY) == ADVICE["aborted"], "the window is over"
+    assert "Azure restarts it" not in advise("succeeded", None, waits, NOW)
+    assert "lock" in advise("refused", "scopelocked", waits, NOW)

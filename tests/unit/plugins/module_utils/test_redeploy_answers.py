@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import json
-import threading
 
 import pytest
-from unit.plugins.cloud import FakeClock
 from unit.plugins.listener import Listener
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import redeploy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import starting
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
 
 
@@ -60,7 +58,7 @@ def test_not_executed_and_not_repeated(cloud, fault):
     *[(fault, {}, "succeeded") for fault in (*NO_ANSWER, {"status": 503, "retry_after": 1}, {"drop": "after"})],
     *[(fault, course, outcome) for fault in ({"status": 504}, {"drop": "after"}) for course, outcome in (
         ({"block": "vanishes"}, "succeeded"), ({"result": "aborted"}, "aborted"), ({"result": "retry_later"}, "retry_later"),
-        ({"result": "stuck"}, "still_running"), ({"result": "still_due"}, "unknown"))]])
+        ({"result": "stuck"}, "still_running"), ({"result": "still_due"}, "still_due"))]])
 def test_executed_without_an_answer_is_judged_by_the_view(cloud, fault, course, outcome):
     cloud.change("solo", operations={"default": course})
     cloud.post_fault("solo", **({"executed": True} if "status" in fault else {}), **fault)
@@ -156,43 +154,14 @@ def test_members_that_this_call_moves_count_as_down(cloud):
     assert cloud.executed() == ["web-0a"]
 
 
-class MeetingClock(FakeClock):
-    """Nobody's sleep passes before a second thread sleeps too."""
-
-    def __init__(self, simulator):
-        super().__init__(simulator)
-        self.sleeping, self.met = 0, threading.Condition()
-
-    def wait_for(self, sleeping):
-        with self.met:
-            assert self.met.wait_for(lambda: self.sleeping >= sleeping, timeout=10)
-
-    def sleep(self, seconds):
-        with self.met:
-            self.sleeping += 1
-            self.met.notify_all()
-        self.wait_for(2)
-        super().sleep(seconds)
-
-
-def test_one_that_waited_for_another_ones_throttle_looks_again_too(cloud, monkeypatch):
-    """The pause is shared; who comes to his start in it has old guards."""
-    monkeypatch.setattr(redeploy, "_WORKERS", 2)
-    cloud.clock = MeetingClock(cloud.simulator)
-    both = threading.Barrier(2)
-
-    def in_order(name):
-        """The first two set out together; the second has its answer, and the third its turn, once the first waits."""
-        if cloud.clock.sleeping == 0:
-            both.wait(timeout=10)
-            if name == "duo":
-                cloud.clock.wait_for(1)
-
+def test_one_that_comes_to_its_start_while_azure_throttles_waits_and_looks_again_too(cloud, monkeypatch):
+    """The pause is shared; who would be started in it has old guards."""
+    monkeypatch.setattr(starting, "_WORKERS", 1)
     cloud.post_fault("solo", status=429, retry_after=60)
     cloud.clock.hooks.append(lambda: cloud.change("far", power="stopped"))
-    result = cloud.redeploy("solo", "duo", "far", wait=False, journal=Meanwhile(cloud, in_order))
+    result = cloud.redeploy("solo", "duo", "far", wait=False)
     assert cloud.outcomes(result) == {"solo": "started", "duo": "started", "far": "refused"}
-    assert cloud.executed() == ["duo", "solo"] and "far" not in [name for name, *dummy in cloud.posts()]
+    assert cloud.executed() == ["duo", "solo"] and starts(cloud) == 3, "the others were not even tried in the pause"
 
 
 def test_many_throttled_at_once(many):
@@ -212,13 +181,12 @@ def test_many_throttled_at_once(many):
     ({"status": 409, "message": "Why not."}, {}, "not_allowed", "Why not."),
     ({"status": 409}, {"allowed": False}, "not_allowed", "OperationNotAllowed"),
     ({"status": 409, "code": "Conflict"}, {}, "not_allowed", "Conflict"),
-    ({"status": 409, "code": "ScopeLocked"}, {}, "not_allowed", "ScopeLocked"),
+    ({"status": 409, "code": "ScopeLocked"}, {}, "refused", "ScopeLocked"),
     ({"status": 409, "body": "<html>no</html>"}, {}, "not_allowed", "<html>no</html>"),
     ({"status": 409, "wrapped": False, "code": "OperationNotAllowed"}, {}, "not_allowed", "OperationNotAllowed"),
     ({"status": 409, "code": "TooManyVMRedeploymentRequests"}, {}, "retry_later", "TooManyVMRedeploymentRequests"),
     ({"status": 403, "code": "toomanyvmredeploymentrequests"}, {}, "retry_later", "toomany"),
     ({"status": 403}, {}, "refused", "HTTP 403 AuthorizationFailed"),
-    ({"status": 401}, {}, "refused", "HTTP 401"),
     ({"status": 404}, {}, "refused", "HTTP 404"),
     ({"status": 400, "code": "InvalidParameter"}, {}, "refused", "HTTP 400 InvalidParameter")])
 def test_refused_by_azure(cloud, fault, meanwhile, outcome, words):
@@ -229,6 +197,16 @@ def test_refused_by_azure(cloud, fault, meanwhile, outcome, words):
     assert cloud.executed() == ["duo"] and starts(cloud) == 2
     assert journal_outcomes(cloud) == ["not_executed"]
     assert cloud.outcomes(result)["duo"] == "succeeded"
+
+
+def test_a_token_that_is_refused_is_tried_once_more(cloud):
+    """A 401 is not executed; a second one is the answer."""
+    cloud.post_fault("solo", status=401)
+    cloud.post_fault("duo", status=401, count=2)
+    result = cloud.redeploy("solo", "duo")
+    assert cloud.outcomes(result) == {"solo": "succeeded", "duo": "refused"} and "HTTP 401" in result["msg"]
+    assert starts(cloud) == 4 and cloud.executed() == ["solo"]
+    assert {vm["name"]: vm["attempts"] for vm in result["vms"].values()} == {"solo": 2, "duo": 2}
 
 
 def test_refused_although_the_vm_cannot_be_read_now(cloud):

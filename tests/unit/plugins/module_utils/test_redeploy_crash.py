@@ -150,7 +150,7 @@ def test_an_old_intent_without_a_trace_is_started_at_once(cloud):
     intent_only(cloud, age=3600)
     cloud.change("solo", operations={"default": {"after_seconds": 0}})
     cloud.clock.sleeps.clear()
-    assert cloud.outcomes(run(cloud, ["solo"])) == {"solo": "succeeded"} and not cloud.clock.sleeps
+    assert cloud.outcomes(run(cloud, ["solo"])) == {"solo": "succeeded"} and cloud.clock.sleeps == [10], "only until the first look"
 
 
 def test_an_intent_in_doubt_at_the_time_limit_is_not_started(cloud):
@@ -171,8 +171,72 @@ def test_the_activity_log_speaks_for_an_intent_without_other_traces(cloud):
     cloud.change("solo", operations={"default": {"result": "still_due", "after_seconds": 0}})
     assert run(cloud, ["solo"], Fuse(at=3)) is None
     result = run(cloud, ["solo"])
-    assert cloud.outcomes(result) == {"solo": "unknown"} and "activity log" in result["msg"]
+    assert cloud.outcomes(result) == {"solo": "still_due"}
     assert cloud.executed() == ["solo"]
+
+
+REFUSALS = [{"status": 409}, {"status": 403}, {"status": 429, "retry_after": 5}, {"status": 404}]
+
+
+@pytest.mark.parametrize("order", [{}, {"operation": "redeploy", "since": SINCE}])
+@pytest.mark.parametrize("fault", REFUSALS, ids=lambda fault: str(fault["status"]))
+def test_a_start_that_was_refused_but_never_noted(cloud, fault, order):
+    """Killed after Azure's answer, before the note: the log proves that it was not executed, so it is started at once."""
+    cloud.post_fault("solo", **fault)
+    assert run(cloud, ["solo"], Fuse(at=3), **order) is None
+    assert cloud.outcomes(run(cloud, ["solo"], check=True, **order)) == {"solo": "would_start"}
+    cloud.clock.sleeps.clear()
+    assert cloud.outcomes(run(cloud, ["solo"], **order)) == {"solo": "succeeded"}
+    assert cloud.executed() == ["solo"]
+    file, = cloud.journal.glob("solo-*.json")
+    assert [a["outcome"] for a in json.loads(file.read_text())["attempts"]] == ["not_executed", "succeeded"]
+
+
+def test_a_refusal_that_the_view_shows_too_is_not_taken_for_an_attempt(cloud):
+    """Azure refused for it was not allowed any more: that is no trace of a start."""
+    cloud.post_fault("solo", status=409)
+    assert run(cloud, ["solo"], Fuse(at=3)) is None
+    cloud.change("solo", allowed=False)
+    assert cloud.outcomes(run(cloud, ["solo"])) == {"solo": "not_allowed"} and cloud.executed() == []
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_server_error_in_the_log_proves_nothing(cloud, status):
+    cloud.post_fault("solo", status=status)
+    assert run(cloud, ["solo"], Fuse(at=3)) is None
+    assert cloud.outcomes(run(cloud, ["solo"])) == {"solo": "unknown"} and cloud.executed() == []
+
+
+def test_a_forgotten_redeploy_is_told_by_the_vm_when_the_log_is_closed(cloud):
+    order = {"operation": "redeploy", "since": SINCE}
+    cloud.change("solo", operations={"redeploy": {"result": "forgotten", "after_seconds": 20}})
+    cloud.fault("/management/values", count=0, status=403)
+    vm = cloud.redeploy("solo", **order)["vms"][cloud.id("solo")]
+    assert vm["outcome"] == "succeeded" and "Azure accepted it, and the VM's last operation succeeded at" in vm["reason"]
+
+
+def test_a_redeploy_without_any_answer_stays_unknown_when_the_log_is_closed(cloud):
+    """That the VM changed may be anybody's doing; whether it was this start only the log could tell."""
+    order = {"operation": "redeploy", "since": SINCE}
+    cloud.change("solo", operations={"redeploy": {"after_seconds": 0}})
+    cloud.fault("/management/values", count=0, status=403)
+    cloud.post_fault("solo", drop="after")
+    for dummy in range(2):
+        assert cloud.outcomes(cloud.redeploy("solo", **order)) == {"solo": "unknown"}
+    assert cloud.executed() == ["solo"]
+    cloud.simulator.world.faults.clear()
+    assert cloud.outcomes(cloud.redeploy("solo", **order)) == {"solo": "succeeded"}
+
+
+def test_an_intent_of_a_redeploy_that_the_log_never_heard_of(cloud):
+    """Something else changed the VM after the intent; an hour later the log is complete."""
+    order = {"operation": "redeploy", "since": SINCE}
+    assert run(cloud, ["solo"], Fuse(at=2), **order) is None
+    cloud.clock.sleep(60)
+    cloud.simulator.fleet.named("solo")[0].state.changed = cloud.simulator.clock.now()
+    assert cloud.outcomes(run(cloud, ["solo"], **order)) == {"solo": "unknown"} and cloud.executed() == []
+    cloud.clock.sleep(3700)
+    assert cloud.outcomes(run(cloud, ["solo"], **order)) == {"solo": "succeeded"}
 
 
 def test_check_mode_attaches_to_nothing_and_waits_for_nothing(cloud):
@@ -204,6 +268,7 @@ def test_the_next_wave_is_a_new_attempt(cloud):
 
 def test_an_unsettled_attempt_of_an_older_wave_holds_nothing_up(cloud):
     cloud.change("solo", operations={"default": [{"result": "forgotten", "block": "unchanged"}, {}]})
+    cloud.fault("/management/values", count=0, status=403)
     assert cloud.outcomes(run(cloud, ["solo"])) == {"solo": "unknown"}
     cloud.change("solo", wave="next")
     cloud.simulator.clock.advance(4 * 86400)

@@ -19,7 +19,7 @@ SINCE = "2026-01-01T00:00:00Z"
 @pytest.fixture
 def execute(cloud, capsys, monkeypatch, tmp_path):
     """Run the module: (exit code, result)."""
-    monkeypatch.setattr(vm_redeploy, "time", cloud.clock)
+    monkeypatch.setattr(vm_redeploy, "CLOCK", lambda: cloud.clock)
     monkeypatch.chdir(tmp_path)
 
     def run(*names, check=False, diff=False, **params):
@@ -54,9 +54,12 @@ def test_a_failure_returns_every_outcome(cloud, execute):
 
 def test_a_difference_for_people(cloud, execute):
     dummy, result = execute("solo", "duo", diff=True)
-    assert result["diff"] == {"before": "solo: startable\nduo: startable\n", "after": "solo: done\nduo: done\n"}
+    assert result["diff"] == {"before": "solo: startable, running\nduo: startable, running\n",
+                              "after": "solo: done, running (succeeded)\nduo: done, running (succeeded)\n"}
     dummy, result = execute("far", diff=True, check=True)
-    assert result["diff"] == {"before": "far: startable\n", "after": "far: startable\n"}
+    assert result["diff"] == {"before": "far: startable, running\n", "after": "far: startable (would_start)\n"}
+    dummy, result = execute("nobody", diff=True)
+    assert result["diff"] == {"before": "nobody: unknown\n", "after": "nobody: unknown (refused)\n"}
 
 
 def test_no_secret_in_a_result(cloud, execute):
@@ -71,7 +74,8 @@ def test_no_secret_in_a_result(cloud, execute):
     ({"operation": "reapply", "since": "yesterday"}, "'yesterday' is not a time"),
     ({"operation": "redeploy", "since": ""}, "since is empty"), ({"accept": ["everything"]}, "accept"), ({"refuse": ["ephemeral_os_disk"]}, "refuse"),
     ({"journal": "/proc/nowhere"}, "journal directory /proc/nowhere cannot be written"), ({"vms": ["web-01"]}, "'web-01' is not an Azure resource id"),
-    ({"vms": ["/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/p/virtualMachines/3"]}, "uniform scale set"),
+    ({"vms": ["/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/p/virtualMachines/3"], "operation": "reapply",
+      "since": SINCE}, "reapplies only VMs"),
     ({"vms": ["/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/availabilitySets/a"]}, "id of a Microsoft.Compute/availabilitySets"),
     ({"secret": None, "x509_certificate_path": "/none.pem", "client_id": None}, "needs client_id too")])
 def test_options_that_cannot_be_meant(cloud, execute, params, words):
@@ -133,11 +137,24 @@ def test_results_have_the_documented_keys_on_every_path(cloud, execute):
     for params in ({"check": True}, {"wait": False}, {"timeout": 30, "settle_seconds": 10}):
         for names in (("solo", "duo", "far", "calm", "disk", "nobody"), ("web-0a", "web-0b"), ("web-1", "web-0a")):
             dummy, result = execute(*names, **params)
-            assert set(result) - {"failed", "msg", "invocation"} == {"changed", "vms", "counts"}
+            assert set(result) - {"failed", "msg", "invocation", "warnings"} == {"changed", "vms", "counts"}, "one shape"
             for key, vm in result["vms"].items():
                 assert set(vm) == keys and vm["id"] == key, vm["outcome"]
                 seen.add(vm["outcome"])
     assert {"would_start", "started", "succeeded", "already_done", "not_allowed", "refused", "still_running", "unknown"} <= seen
+
+
+@pytest.mark.parametrize("trouble", ["sign-in", "journal"])
+def test_a_call_that_fails_as_a_whole_tells_of_every_vm(cloud, execute, trouble):
+    """What an earlier run left open is not called untouched."""
+    execute("solo", wait=False)
+    if trouble == "journal":
+        file, = cloud.journal.glob("solo-*.json")
+        file.write_text("{")
+    code, result = execute("solo", "duo", **({"secret": "wrong"} if trouble == "sign-in" else {}))
+    assert code == 1 and outcomes(result) == {"solo": "unknown", "duo": "refused"} and result["failure"]["detail"]
+    assert {frozenset(vm) for vm in result["vms"].values()} == {frozenset(yaml.safe_load(vm_redeploy.RETURN)["vms"]["contains"])}
+    assert cloud.executed() == ["solo"]
 
 
 def test_the_argument_spec_is_the_documentation():

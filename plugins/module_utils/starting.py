@@ -1,0 +1,178 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The start of VMs: intent on disk, one POST, and what its answer means. Many at once; what goes wrong stays with its VM."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import codes
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import COMPUTE, Arm, PostResult
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.attempts import MAINTENANCE, History, iteration_of
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import NOT_EXECUTED, Journal
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.live import LiveReader
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time, parse_time
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.operations import Patience, Watched
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.outcome import BUSY
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Clock
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.results import Results, refusal_words
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.retrying import Queue, Waiting
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
+
+_WORKERS = 16
+_THROTTLE_SECONDS = 60.0
+_SHORTEST_PAUSE = 1.0
+ACTIONS = {"perform_maintenance": "performMaintenance", "redeploy": "redeploy", "reapply": "reapply"}
+
+
+class Starter:
+    """Starts VMs that all guards let pass. ``open`` are those under way, ``posted`` those that were or may have been started."""
+
+    def __init__(self, arm: Arm, journal: Journal, live: LiveReader, history: History, results: Results, queue: Queue, clock: Clock,
+                 patience: Patience, operation: str, since: t.Any) -> None:
+        self._arm, self._journal, self._live, self._history = arm, journal, live, history
+        self._results, self._queue, self._clock, self._patience = results, queue, clock, patience
+        self._operation, self._since = operation, since
+        self.open: dict[str, Watched] = {}
+        self.posted: set[str] = set()
+        self._one_by_one: set[str] = set()
+        self._lock = threading.Lock()
+
+    def start(self, vms: t.Sequence[Vm]) -> None:
+        """Start them all; each is then under way, in the queue, or settled."""
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            list(pool.map(self._start_safely, vms))
+
+    def attach(self, vm: Vm, attempt: t.Mapping[str, t.Any], pause: float = 0.0) -> None:
+        """Watch an attempt that is under way, the first time after ``pause`` seconds."""
+        window_start = parse_time(attempt["iteration"]) if self._operation == MAINTENANCE and attempt["iteration"] else None
+        url = attempt.get("operation_url") or attempt.get("location_url")
+        now = self._clock.monotonic()
+        self.open[vm.id.key] = Watched(vm.id, self._operation, window_start, url, parse_time(attempt["intent_at"]),
+                                       attempt["client_request_id"], attempt["code_before"], now, now + pause)
+
+    def moving_sets(self) -> set[str]:
+        """Keys of the sets of which a member is under way."""
+        return {self._results.before[key].failure_domain.set_key for key in self.open}
+
+    def _start_safely(self, vm: Vm) -> None:
+        try:
+            self._start(vm)
+        except (AzureError, OptionsError) as error:
+            if vm.id.key in self.posted:  # only its URL is not on disk; the intent is
+                self._results.add(vm.id.key, str(error))
+            else:
+                self._results.settle(vm.id.key, "refused", str(error))
+
+    def _start(self, vm: Vm) -> None:
+        """Intent, POST, answer; or the queue, when Azure has just said that it is too much."""
+        if self._patience.stopping():
+            self._results.settle(vm.id.key, "refused", "interrupted before it was started")
+            return
+        if waiting := self._not_now(vm):
+            self._queue.put(waiting)
+            return
+        attempt = {"operation": self._operation, "iteration": iteration_of(vm, self._operation, self._since),
+                   "client_request_id": str(uuid.uuid4()), "intent_at": format_time(self._arm.now()),
+                   "code_before": vm.status.code if vm.status else None}
+        self._journal.intend(vm.id, attempt)
+        try:
+            answer = self._arm.post(f"{vm.id}/{ACTIONS[self._operation]}", COMPUTE, attempt["client_request_id"])
+        except AzureError as error:  # signing in failed: nothing was sent
+            self._history.forget(vm, attempt, NOT_EXECUTED, str(error))
+            raise
+        self._results.attempts[vm.id.key] += 1
+        word = codes.meaning(answer.code, answer.status).start
+        if answer.kind == "throttled" or (answer.kind == "refused" and word != codes.IN_DOUBT):
+            self._history.forget(vm, attempt, NOT_EXECUTED, f"HTTP {answer.status} {answer.code}: {answer.message}")
+            self._refused(vm, attempt, answer, word)
+        else:
+            self._begun(vm, attempt, answer)
+
+    def _not_now(self, vm: Vm) -> Waiting | None:
+        """Whether another VM's answer has shown meanwhile that this one must wait."""
+        set_key = vm.failure_domain.set_key
+        with self._lock:
+            if self._clock.monotonic() < self._queue.closed_until:
+                return Waiting(vm, "Azure throttles", self._queue.closed_until)
+            if set_key in self._one_by_one and set_key in self.moving_sets():
+                return Waiting(vm, "its set goes one by one", self._clock.monotonic(), behind=set_key)
+        return None
+
+    def _begun(self, vm: Vm, attempt: dict[str, t.Any], answer: PostResult) -> None:
+        key = vm.id.key
+        self.posted.add(key)
+        urls = {"operation_url": answer.operation_url, "location_url": answer.location_url}
+        with self._lock:
+            self.attach(vm, {**attempt, **urls}, self._patience.interval)
+        if answer.kind == "accepted":
+            self._results.settle(key, "started", "Azure accepted it", attempt, answer)
+        else:
+            said = f"no clear answer to the start (HTTP {answer.status}, {answer.code}: {answer.message})"
+            self._results.settle(key, "unknown", said, attempt, answer)
+        self._journal.note(vm.id, attempt["client_request_id"], **urls)
+
+    def _refused(self, vm: Vm, attempt: dict[str, t.Any], answer: PostResult, word: str) -> None:
+        """Not executed: it waits for its turn, or that was its answer."""
+        key, now = vm.id.key, self._clock.monotonic()
+        if answer.kind == "throttled":
+            pause = _THROTTLE_SECONDS if answer.retry_after is None else max(_SHORTEST_PAUSE, answer.retry_after)
+            words = f"Azure throttles (HTTP 429, wait {pause:.0f} s)"
+            with self._lock:
+                self._queue.closed_until = max(self._queue.closed_until, now + pause)
+            self._wait(Waiting(vm, words, now + pause, attempt=attempt, answer=answer), "refused")
+        elif word == codes.ONE_BY_ONE:
+            self._wait_for_the_set(vm, attempt, answer)
+        elif word == codes.SIGN_IN and self._results.attempts[key] == 1:
+            self._queue.put(Waiting(vm, refusal_words(answer), now + _SHORTEST_PAUSE, attempt=attempt, answer=answer))
+            self._results.settle(key, "refused", refusal_words(answer), attempt, answer)
+        elif word == codes.LATER and self._queue.may_retry(key):
+            words = f"{refusal_words(answer)}; tried again in {self._patience.retry_pause:.0f} s"
+            self._wait(Waiting(vm, words, now + self._patience.retry_pause, attempt=attempt, answer=answer), "retry_later")
+        else:
+            self._results.settle(key, *self._classify(vm, answer, word), attempt, answer)
+
+    def _wait_for_the_set(self, vm: Vm, attempt: dict[str, t.Any], answer: PostResult) -> None:
+        """Too many of its set at once: one after another, each when the one before is through."""
+        set_key, now = vm.failure_domain.set_key, self._clock.monotonic()
+        with self._lock:
+            self._one_by_one.add(set_key)
+            others_move = set_key in self.moving_sets()
+        if others_move:
+            self._wait(Waiting(vm, refusal_words(answer), now, behind=set_key, attempt=attempt, answer=answer), "retry_later")
+        elif self._queue.may_retry(vm.id.key):
+            at = now + self._patience.retry_pause
+            self._wait(Waiting(vm, refusal_words(answer), at, behind=set_key, attempt=attempt, answer=answer), "retry_later")
+        else:
+            self._results.settle(vm.id.key, "retry_later", refusal_words(answer), attempt, answer)
+
+    def _wait(self, item: Waiting, otherwise: str) -> None:
+        """Into the queue, if its turn can come before the deadline; ``otherwise`` is its outcome when it never comes."""
+        words = item.words
+        if item.at <= self._patience.deadline:
+            self._queue.put(item)
+        else:
+            words += "; the time limit comes first"
+        self._results.settle(item.vm.id.key, otherwise, words, item.attempt, item.answer)
+
+    def _classify(self, vm: Vm, answer: PostResult, word: str) -> tuple[str, str]:
+        """By what the VM shows now, never by the message alone: one 409 code stands for many things."""
+        said = refusal_words(answer)
+        if word == codes.LATER:
+            return "retry_later", said
+        if word != codes.LOOK:
+            return "refused", said
+        try:
+            now = self._live.vm(vm.id)
+        except AzureError as error:
+            return "not_allowed", f"{said}; then {error}"
+        if now is None:
+            return "refused", f"{said}; the VM no longer exists"
+        if self._operation == MAINTENANCE and (now.status is None or now.status.completed):
+            return "already_done", f"{said}; Azure reports no maintenance to do"
+        return ("refused" if now.provisioning_state in BUSY else "not_allowed"), said
