@@ -103,7 +103,7 @@ class EventBook:
         return now >= since + timedelta(seconds=settings.get("enabling_seconds", 0.0))
 
     def hold(self, vm: Vm, kind: str, transition: Transition) -> Transition:
-        """Return how an operation goes that begins now: it waits only if somebody listens, and only if it restarts the VM."""
+        """Return how an operation goes that begins now: it waits only if somebody listens and it restarts the VM."""
         if kind not in _HELD or not self.listens(vm) or vm.state.power != "running":
             return replace(transition, waits_seconds=0.0)
         waits = transition.waits_seconds or (self.settings or {}).get("notice_seconds", 600.0)
@@ -166,7 +166,8 @@ class EventBook:
             due = operation.start + timedelta(seconds=operation.transition.waits_seconds)
             words = f"Virtual machine is being {_WORDS[kind]} as requested by authorized user."
             status, when = ("Scheduled", due) if scheduled else ("Started", None)
-            events.append(_event(event_id(operation), kind, [self.engine.vm(operation)], status, when, words, "User", -1))
+            vms = [self.engine.vm(operation)]
+            events.append(_event(event_id(operation), kind, vms, status, when, words, "User", -1))
         return events
 
     def _operations(self, vm: Vm) -> list[Operation]:
