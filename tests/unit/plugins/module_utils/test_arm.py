@@ -286,7 +286,7 @@ def test_a_post_survives_every_body(bare):
 @pytest.mark.parametrize("body, expected", [
     ({"error": {"code": "C", "message": "m"}}, ("C", "m")), ({"code": "C", "message": "m"}, ("C", "m")),
     ({"error": "invalid_client", "error_description": "AADSTS"}, ("invalid_client", "AADSTS")), ({}, (None, None)), ([], (None, None)),
-    (None, (None, None)), ({"error": None, "code": "C", "message": "m"}, ("C", "m"))])
+    (None, (None, None)), ({"error": None, "code": "C", "message": "m"}, ("C", "m")), ({"Code": "C", "Message": "m"}, ("C", "m"))])
 def test_code_and_message_of_an_error(body, expected):
     assert error_of(json.dumps(body)) == expected
     assert error_of("no JSON\n" + "x" * 500)[1].startswith("no JSON")
