@@ -162,7 +162,8 @@ def _not_startable(vm: Vm, now: dt.datetime, operation: str) -> Skip:
 
 def _unwanted(vm: Vm, policy: Policy, operation: str, excluded: t.Mapping[str, str]) -> Skip | None:
     if not (vm.host or policy.include_unlisted):
-        return Skip.of(vm, "no_host", "no inventory host stands for it; add one, or set rollout_include_unlisted: true")
+        return Skip.of(vm, "no_host", "no host of this run stands for it: it is outside of the limit or rollout_targets, or "
+                                      "the inventory has no host for it; widen that to plan it")
     if vm.id.key in excluded:
         return Skip.of(vm, "excluded", excluded[vm.id.key])
     if vm.busy:

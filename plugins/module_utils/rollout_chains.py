@@ -133,5 +133,6 @@ def chains_of(candidates: t.Iterable[Candidate], rooms: t.Mapping[str, int | Non
 
 def _block(members: t.Sequence[Candidate], room: float, width: float, policy: Policy) -> Block:
     together = policy.max_unavailable is None
-    one_by_one = together and members[0].own_domain
+    # In an availability set all have an update domain: where Azure does not tell it, nobody knows which two share one.
+    one_by_one = members[0].own_domain and (together or members[0].vm.availability_set is not None)
     return Block(members, room, 1 if one_by_one else width, together)

@@ -33,6 +33,7 @@ def to_json(plan: Plan) -> dict[str, t.Any]:
     """
     document = {
         "version": VERSION, "operation": plan.operation, "created": format_time(plan.created),
+        "subscriptions": list(plan.subscriptions),
         "lanes": plan.lanes, "lanes_possible": plan.lanes_possible, "policy": plan.policy.to_record(),
         "waves": [{
             "lane": wave.lane, "number": wave.number, "vms": [_vm_to_json(vm) for vm in wave.vms],
@@ -73,7 +74,8 @@ def from_json(data: t.Any) -> Plan:
     plan = Plan(
         operation=data["operation"], created=created, policy=policy, waves=_waves_from_json(root, created, lanes),
         skipped=skipped, lower_bound=root.take("lower_bound", int), fleet_size=root.inner("counts").take("fleet", int),
-        warnings=tuple(root.take("warnings", list)), lanes=lanes, lanes_possible=root.take("lanes_possible", int))
+        warnings=tuple(root.take("warnings", list)), lanes=lanes, lanes_possible=root.take("lanes_possible", int),
+        subscriptions=tuple(root.take("subscriptions", list)))
     _check(plan, root)
     return plan
 

@@ -127,7 +127,8 @@ class Plan:
     """A rollout: the ``waves`` of a lane run one after another, lanes side by side.
 
     ``lower_bound`` is a number of waves (of the longest lane) that no order can beat; ``lanes_possible`` is how many
-    parts of the rollout have nothing to do with each other.
+    parts of the rollout have nothing to do with each other. ``subscriptions`` are those that were read for it: a service
+    may have members where no VM of the plan is.
     """
 
     operation: str
@@ -140,6 +141,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     lanes: int = 1
     lanes_possible: int = 1
+    subscriptions: tuple[str, ...] = ()
 
     @property
     def vms(self) -> tuple[PlannedVm, ...]:

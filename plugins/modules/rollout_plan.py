@@ -48,7 +48,7 @@ options:
     choices: [perform_maintenance, redeploy, reapply]
     default: perform_maintenance
   subscriptions:
-    description: Subscriptions to read. Default is those of O(hosts).
+    description: Subscriptions to read. Default is those of O(hosts). With O(plan_file) those that the plan was made from are always read, too.
     type: list
     elements: str
     default: []
@@ -216,6 +216,11 @@ plan:
       description: When it was made, by Azure's clock.
       type: str
       sample: "2026-03-07T00:00:00Z"
+    subscriptions:
+      description: Subscriptions that were read for it.
+      type: list
+      elements: str
+      sample: [11111111-1111-1111-1111-111111111111]
     lanes:
       description: Number of lanes.
       type: int
@@ -385,6 +390,14 @@ def read_json(path, what):
         raise OptionsError(f"the {what} {path} cannot be read: {error}") from error
 
 
+def subscriptions_of(params, reviewed):
+    """What to read: for a reviewed plan all that it was made from, or members of its services would be missed."""
+    ids = [vm.id for vm in (*reviewed.vms, *reviewed.skipped)] if reviewed else params["hosts"].values()
+    found = [VmId.parse(vm_id).subscription_id for vm_id in ids] if reviewed or not params["subscriptions"] else []
+    named = [*found, *params["subscriptions"], *(reviewed.subscriptions if reviewed else ())]
+    return sorted({subscription.lower(): subscription for subscription in named}.values())
+
+
 def with_hosts(fleet, hosts, groups, strict):
     """The fleet's VMs, each with the host that stands for it; when ``strict``, a host without a VM is an error."""
     wanted = {}
@@ -460,9 +473,8 @@ def rollout_plan(module, connect):
         raise OptionsError("hosts is empty: there is nothing to plan")
     try:
         reviewed = rollout_file.from_json(read_json(params["plan_file"], "plan file")) if params["plan_file"] else None
-        ids = [*(vm.id for vm in reviewed.vms), *(skip.id for skip in reviewed.skipped)] if reviewed else params["hosts"].values()
         chosen = rollout_recheck.select_lane(reviewed, params["lane"], params["lanes"]) if reviewed else None
-        subscriptions = params["subscriptions"] or sorted({VmId.parse(vm_id).subscription_id for vm_id in ids})
+        subscriptions = subscriptions_of(params, reviewed)
         fleet = read_fleet(connect(), Selection(subscriptions=subscriptions, addresses=params["wave"] is None))
         for warning in fleet.warnings:
             module.warn(warning)
@@ -470,7 +482,7 @@ def rollout_plan(module, connect):
             return wave_of(params, chosen, fleet)
         if chosen is None:
             made, vms = new_plan(params, fleet)
-            return described(params, made, fleet, vms)
+            return described(params, dataclasses.replace(made, subscriptions=tuple(subscriptions)), fleet, vms)
         vms = with_hosts(fleet, params["hosts"], {}, strict=False)
         return described(params, rollout_recheck.apply(chosen, vms, fleet.now), fleet, vms)
     except rollout_recheck.PlanChanged as error:

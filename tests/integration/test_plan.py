@@ -48,6 +48,9 @@ def test_the_plan_on_screen_and_on_disk(arm: Cloud, arm_project: Project) -> Non
 def test_a_limit_shrinks_the_plan_and_all_shows_who_is_skipped(arm: Cloud, arm_project: Project) -> None:
     limited = arm_project.playbook("plan", "--limit", "web-1,web-2,lb-1")
     assert limited.rc == 0 and planned(arm_project) == [{"web-1"}, {"web-2"}]
+    assert "no_host" in limited.text and "outside of the limit or rollout_targets" in limited.text.replace('", "', " ")
+    unlisted = arm_project.playbook("plan", "--limit", "web-1,web-2", rollout_include_unlisted=True)
+    assert unlisted.rc != 0 and "together with --limit web-1,web-2 would plan every VM that the limit leaves out" in unlisted.text
     everyone = arm_project.playbook("plan", rollout_targets="all")
     assert everyone.rc == 0 and sum(map(len, planned(arm_project))) == len(ALL)
     for reason, name in {"done": "done-1", "not_hosted": "old-1", "skipped": "gave-up-1", "upcoming": "late-1", "not_scheduled": "lb-1"}.items():
@@ -69,7 +72,11 @@ def test_no_targets_is_said_and_is_no_failure(arm_project: Project, arguments: d
     ({"rollout_exclude": "tags.=="}, "exclude 'tags.==' is not a JMESPath expression"),
     ({"rollout_accept": ["no_such_hazard"]}, "'no_such_hazard'"),
     ({"rollout_plan_file": "absent.json"}, "absent.json cannot be read"),
-], ids=["count", "pairs", "exclude", "hazard", "file"])
+    ({"rollout_max_unavailable": 0}, "max_unavailable: '0' is not possible: with less than 1 nothing could ever go"),
+    ({"rollout_max_parallel": 0}, "max_parallel: 0 is not possible: give a whole number of at least 1"),
+    ({"rollout_tier": []}, "tier: [] is not possible"),
+    ({"rollout_maxparallel": 3}, "rollout_maxparallel: there is no such variable"),
+], ids=["count", "pairs", "exclude", "hazard", "file", "none-down", "none-at-once", "no-tier", "misspelled"])
 def test_bad_input_is_named_before_anything_is_touched(arm: Cloud, arm_project: Project, variables: dict[str, Any], said: str) -> None:
     run = arm_project.playbook("rolling_redeploy", **variables)
     assert run.rc != 0 and said in run.text and "Traceback" not in run.text

@@ -66,6 +66,43 @@ def test_a_lost_member_holds_its_set_back_however_large_the_error_budget(arm: Cl
     arm.check_distance()
 
 
+AWAY = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+
+
+@pytest.mark.parametrize("when", ["before its wave", "after its redeploy"])
+def test_a_host_that_cannot_be_reached_holds_its_set_back(arm: Cloud, here: Project, when: str) -> None:
+    """No rescue runs for an unreachable host; that it was lost must count all the same."""
+    if when == "before its wave":
+        here.write("host_vars/web-1.yml", AWAY)
+    else:
+        probe = [{"name": "Ask the application", "ansible.builtin.ping": {}, "vars": AWAY}]
+        here.write("host_vars/web-1.yml", {"verify_tasks": [str(here.write("files/probe.yml", probe))]})
+    run = roll(here, rollout_error_budget=5)
+    started = ["solo-1", "ne-1"] + (["web-1", "web-4"] if when == "after its redeploy" else [])
+    assert arm.posts() == dict.fromkeys(started, 1), run.out
+    assert run.rc != 0 and run.recap()["web-1"]["unreachable"] == (when == "after its redeploy")
+    assert {"web-2", "web-3"} <= set(report(here)["left_out"]) and "web-1 (this run has not brought it back" in run.text
+    arm.check_distance()
+
+
+def test_a_mark_counts_for_its_vm_whatever_its_host_is_called_now(arm: Cloud, here: Project) -> None:
+    """A run under another inventory left web-1 drained; nobody here has its host, and yet its set cannot spare web-2."""
+    vm_id = here.hosts()[1]["web-1"]["azure_vm_id"]
+    here.write(".azure_maintenance/marks/web-1.elsewhere.json", json.dumps({"vm_id": vm_id, "undo": []}))
+    run = roll(here, "--limit", "web-2,solo-1")
+    assert arm.posts() == {"solo-1": 1}, run.out
+    assert run.rc != 0 and "untouched: web-2: the rest of its set is not healthy: web-1 (this run" in run.text
+
+
+def test_a_lane_without_its_plan_touches_no_mark(arm: Cloud, here: Project) -> None:
+    """The marks may be those of the other lanes, at work right now."""
+    here.write(".azure_maintenance/marks/web-1.json", json.dumps({"vm_id": "", "undo": [], "boot_id": "x"}))
+    for variables, said in (({"rollout_lane": 1}, "rollout_plan_file"), ({"rollout_lane": 1, "rollout_plan_file": "typo.json"}, "typo.json cannot be read")):
+        run = roll(here, **variables)
+        assert run.rc != 0 and said in run.text and "Ask what became of its redeploy" not in run.tasks(), run.out
+    assert here.marks() == ["web-1"] and not arm.writes()
+
+
 def test_what_changed_since_is_left_out_and_the_rest_goes_on(arm: Cloud, here: Project) -> None:
     for name in ("web-1", "web-4"):
         arm.patch(name, operations={"performMaintenance": {"after_seconds": 4}})

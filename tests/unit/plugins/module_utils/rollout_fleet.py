@@ -99,7 +99,8 @@ def fleets(draw: st.DrawFn, fields: st.SearchStrategy[dict[str, t.Any]],
     fleet: list[Vm] = []
     for number in range(draw(st.integers(0, 4))):
         region, kind = draw(st.sampled_from(regions)), draw(st.sampled_from(["set", "set", "zoned", "flexible"]))
-        for index, domain in enumerate(draw(st.lists(st.integers(0, 2), min_size=1, max_size=7))):
+        domains = st.sampled_from([0, 0, 1, 1, 2, 2, None]) if kind == "set" else st.integers(0, 2)
+        for index, domain in enumerate(draw(st.lists(domains, min_size=1, max_size=7))):
             one = vm(f"s{number}-{index}", f"set{number}", domain, location=region, paired_regions=PAIRS[region],
                      zone=draw(st.sampled_from(["1", "2"])) if kind == "zoned" else None, **draw(fields))
             fleet.append(one if kind == "set" else replace(

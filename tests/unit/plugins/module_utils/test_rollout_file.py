@@ -42,7 +42,7 @@ def planned(fleet=FLEET, **options):
 
 def test_shape():
     found = planned()
-    assert list(found) == ["version", "operation", "created", "lanes", "lanes_possible", "policy", "waves", "skipped", "counts", "lower_bound",
+    assert list(found) == ["version", "operation", "created", "subscriptions", "lanes", "lanes_possible", "policy", "waves", "skipped", "counts", "lower_bound",
                            "estimate_minutes", "expected_end", "warnings", "fingerprint", "checksum"]
     assert (found["version"], found["operation"]) == (2, "perform_maintenance")
     assert found["created"] == "2026-03-10T12:00:00Z"

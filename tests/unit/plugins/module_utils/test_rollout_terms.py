@@ -69,6 +69,14 @@ def pool(count, domain=None, zone=None):
                     update_domain=domain and at // zone % domain) for at in range(count)]
 
 
+@pytest.mark.parametrize("allowed", [None, 2, "100%"])
+def test_members_of_an_availability_set_whose_domain_azure_does_not_tell_go_one_by_one(allowed):
+    """Two of them may well be in two update domains, whatever number may be down."""
+    fleet = [*web((0, 0)), vm("web-03", "web"), vm("web-04", "web")]
+    found = [set(wave) for wave in names(plan(fleet, policy(max_unavailable=allowed), NOW))]
+    assert len(found) == 3 and {"web-03"} in found and {"web-04"} in found
+
+
 def test_flexible_scale_sets_go_one_by_one_unless_told_otherwise():
     assert [len(wave) for wave in names(plan(pool(4), policy(), NOW))] == [1] * 4
     assert [len(wave) for wave in names(plan(pool(4), policy(max_unavailable=3), NOW))] == [3, 1]

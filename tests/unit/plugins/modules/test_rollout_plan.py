@@ -9,6 +9,7 @@ import json
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from unit.plugins.cloud import OTHER, SUBSCRIPTION
 
 from ansible_collections.fleetops.azure_maintenance.plugins.modules import rollout_plan
 
@@ -88,6 +89,20 @@ def test_one_wave(cloud, execute, reviewed):
     assert result["go"] == ["solo"] and set(result["left_out"]) == {"web-0a", "web-0b"}
     code, result = execute(*hosts, plan_file=reviewed, wave=7)
     assert code == 1 and "the plan has no wave 7" in result["msg"]
+
+
+def test_a_service_over_subscriptions_stays_whole_when_its_plan_is_applied(cloud, execute, tmp_path):
+    """Whoever applies the plan need not name again what it was made from."""
+    code, made = execute("solo", service="'all'", subscriptions=[SUBSCRIPTION, OTHER], region_pairs="parallel")
+    assert code == 0 and waves(made) == [["solo"]] and made["plan"]["subscriptions"] == [SUBSCRIPTION, OTHER]
+    path = tmp_path / "service.json"
+    path.write_text(json.dumps(made["plan"]), encoding="utf-8")
+    cloud.change("far", power="stopped")
+    for more in ({}, {"subscriptions": [SUBSCRIPTION]}):
+        code, result = execute("solo", plan_file=str(path), wave=1, **more)
+        assert code == 0 and result["go"] == [] and "far (power state is stopped)" in result["left_out"]["solo"]
+    code, result = execute("solo", plan_file=str(path))
+    assert code == 0 and result["plan"]["subscriptions"] == [SUBSCRIPTION, OTHER]
 
 
 def test_minutes_are_learnt_from_a_report(execute, tmp_path):
