@@ -39,6 +39,18 @@ options:
       - Not to be confused with O(strict), which is about your own expressions.
     type: bool
     default: true
+  addresses:
+    description: Read network interfaces and public IPs too. Without them no host gets an C(ansible_host), and the hazard dynamic_public_ip is never seen.
+    type: bool
+    default: true
+  trust_status_list:
+    description:
+      - V(true) takes the bulk status list at its word, so that a VM that it shows without a maintenance block is in no wave. By default that counts only
+        while the list shows somebody in a wave. Else each VM's own view is read, which takes 40 seconds per 1,000 VMs of a subscription after the first 250.
+      - Set it once RV(fleetops.azure_maintenance.vm_maintenance_info#module:counts.views_listed) has been
+        equal to the number of VMs during a wave. Then your cloud's list is known to show blocks.
+    type: bool
+    default: false
   second_opinion:
     description: Compare with the list of affected VMs in another Azure service and warn of every difference.
     type: str

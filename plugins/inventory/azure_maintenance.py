@@ -82,6 +82,7 @@ overlay: true
 """
 
 import datetime as dt
+import difflib
 
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
@@ -98,7 +99,8 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.query i
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.snapshot import Snapshot
 
 # What decides which data are read: a cache filled under other values of these answers another question.
-_SCOPE = ("subscriptions", "resource_groups", "exclude_resource_groups", "only_affected", "overlay", "complete", "second_opinion")
+_SCOPE = ("subscriptions", "resource_groups", "exclude_resource_groups", "only_affected", "overlay", "complete", "second_opinion",
+          "addresses", "trust_status_list")
 _SIGN_IN = ("auth_source", "profile", "subscription_id", "client_id", "tenant", "cloud_environment", "authority_host")
 
 
@@ -112,8 +114,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def parse(self, inventory, loader, path, cache=True):
         super().parse(inventory, loader, path, cache)
-        self._read_config_data(path)
+        config = self._read_config_data(path)
         try:
+            self._refuse_unknown(config)
             missing = missing_packages()
             if missing:
                 raise OptionsError(missing)
@@ -126,6 +129,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             raise AnsibleParserError(f"{path}: {error}") from None  # one clear line; the chain adds nothing to it
 
     # -- what the options say -------------------------------------------------------------------------------------------
+
+    def _refuse_unknown(self, config):
+        """ansible-core passes over a misspelt option, and the inventory would silently be another one."""
+        known = self.get_options()
+        for name in config:
+            if name not in known:
+                near = difflib.get_close_matches(str(name), known, 1)
+                raise OptionsError(f"there is no option {name!r}" + (f"; did you mean {near[0]}?" if near else ""))
 
     def _filter(self):
         """Which records become hosts; the reading may hold more."""
@@ -163,6 +174,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             subscriptions=self.get_option("subscriptions"), resource_groups=self.get_option("resource_groups"),
             exclude_resource_groups=self.get_option("exclude_resource_groups"), strict=self.get_option("complete"),
             only_affected=self.get_option("only_affected") and not self.get_option("overlay"), second_opinion=self.get_option("second_opinion"),
+            addresses=self.get_option("addresses"), trust_status_list=self.get_option("trust_status_list"),
         ))
         return Snapshot(list(fleet.records()), fleet.now, fleet.left_out, fleet.warnings)
 

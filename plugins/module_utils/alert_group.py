@@ -38,10 +38,17 @@ def check_receivers(emails: t.Iterable[str], webhooks: t.Iterable[Json], roles: 
     for hook in webhooks:
         if names.count(hook["name"].lower()) > 1:
             raise OptionsError(f"webhooks: the name {hook['name']!r} is there twice; names tell receivers apart")
-        if not re.match(r"https?://[^/\s]+", hook["url"]):
-            raise OptionsError(f"webhooks: the URL of {hook['name']!r} does not begin with https:// and a host")
+        if not _is_url(hook["url"]):
+            raise OptionsError(f"webhooks: the URL of {hook['name']!r} does not begin with https:// and a host, or holds a blank")
     for role in roles:
         role_id(role)
+
+
+def _is_url(url: str) -> bool:
+    try:
+        return re.fullmatch(r"https?://[^/\s]+\S*", url) is not None and bool(urllib.parse.urlsplit(url).hostname)
+    except ValueError:
+        return False
 
 
 def role_id(role: str) -> str:
@@ -103,7 +110,8 @@ def _canonical(body: Json) -> Json:
     properties = body.get("properties") or {}
 
     def receivers(kind: str, of: t.Callable[[Json], t.Any]) -> list[t.Any]:
-        return sorted((of(item), item.get("useCommonAlertSchema") is True) for item in properties.get(kind) or ())
+        # Without a word about the schema an answer is taken for ours, or each run would change it again.
+        return sorted((of(item), item.get("useCommonAlertSchema") is not False) for item in properties.get(kind) or ())
 
     return {
         "short_name": properties.get("groupShortName"), "enabled": properties.get("enabled") is not False,
@@ -120,14 +128,17 @@ def _hook(item: Json) -> tuple[str, str, bool]:
 
 def _same_url(url: str | None) -> str:
     """Scheme and host in any letter case, an empty path as a slash; all else counts."""
-    parts = urllib.parse.urlsplit(url or "")
+    try:
+        parts = urllib.parse.urlsplit(url or "")
+    except ValueError:  # Azure took it once; it is not ours
+        return str(url)
     return parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower(), path=parts.path or "/").geturl()
 
 
 def merged_tags(present: t.Mapping[str, str] | None, wanted: t.Mapping[str, str]) -> dict[str, str]:
-    """Tags with those wanted laid over them; names are the same in any letter case."""
+    """Tags with those wanted laid over them; names are the same in any letter case, and Azure knows texts only."""
     spelling = {name.lower(): name for name in present or {}}
-    return {**(present or {}), **{spelling.get(name.lower(), name): value for name, value in wanted.items()}}
+    return {**(present or {}), **{spelling.get(name.lower(), name): str(value) for name, value in wanted.items()}}
 
 
 def is_marked(group: Json) -> bool:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.alert_group import Json
+import re
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.alert_group import HIDDEN, Json
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.alerts import uses_group
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import RESOURCES, Arm
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, NotFound, OptionsError
@@ -43,7 +45,9 @@ class AlertStore:
         try:
             self._arm.put(self.id(kind, name), _VERSIONS[kind], f"write the {_WORDS[kind]} {name}", body)
         except AzureError as error:
-            raise _with_remedy(error, "write") from error
+            # Azure may quote a webhook's URL, in whatever spelling: Ansible would hide only the one it was given.
+            error.detail = re.sub(r"(?i)https?(://|%3a%2f%2f)[^\s'\"]+", HIDDEN, error.detail)
+            raise _with_remedy(error, "write") from None
 
     def delete(self, kind: str, name: str) -> None:
         try:
@@ -58,23 +62,21 @@ class AlertStore:
         """Names of the subscription's other activity-log alerts that tell this action group."""
         path = f"/subscriptions/{self.subscription}/providers/Microsoft.Insights/activityLogAlerts"
         rules = self._arm.list(path, _VERSIONS["activityLogAlerts"], "list the alerts that use the action group")
-        return sorted(rule["name"] for rule in rules if uses_group(rule, group_id) and rule["id"].lower() != but.lower())
+        return sorted(str(rule.get("name")) for rule in rules if uses_group(rule, group_id) and str(rule.get("id")).lower() != but.lower())
 
 
 def _with_remedy(error: AzureError, action: str) -> AzureError:
     """The same error, saying what to do where that is known."""
-    code = (error.code or "").lower()
+    code, remedy = (error.code or "").lower(), ""
     if error.status == 403:
-        remedy = f"give the identity the role Monitoring {'Reader' if action == 'read' else 'Contributor'} on the resource group"
+        remedy = f"; give the identity the role Monitoring {'Reader' if action == 'read' else 'Contributor'} on the resource group"
     elif code == "resourcegroupnotfound":
-        remedy = "create the resource group first, or correct resource_group"
+        remedy = "; create the resource group first, or correct resource_group"
     elif code == "subscriptionnotfound":
-        remedy = "correct subscription_id, or give the identity a role in that subscription"
+        remedy = "; correct subscription_id, or give the identity a role in that subscription"
     elif code in ("missingsubscriptionregistration", "subscriptionnotregistered"):
-        remedy = "register the resource provider once: az provider register --namespace Microsoft.Insights"
+        remedy = "; register the resource provider once: az provider register --namespace Microsoft.Insights"
     elif code == "scopelocked":
-        remedy = "a lock on the resource group forbids it: remove the lock, or use another resource_group"
-    else:
-        return error
-    return type(error)(error.doing, f"{error.detail}; {remedy}", status=error.status, code=error.code, request_id=error.request_id,
+        remedy = "; a lock on the resource group forbids it: remove the lock, or use another resource_group"
+    return type(error)(error.doing, f"{error.detail}{remedy}", status=error.status, code=error.code, request_id=error.request_id,
                        retry_after=error.retry_after)

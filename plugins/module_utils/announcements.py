@@ -43,13 +43,13 @@ def announce(memory: Memory, vms: t.Iterable[Vm], now: dt.datetime, hours: t.Seq
     """
     after = Memory(copy.deepcopy(memory.vms))
     events: list[Json] = []
-    seen = set()
+    seen, vms = set(), list(vms)
     for vm in vms:
         seen.add(vm.id.key)
         events += _Look(after, vm, now, hours).events()
     for key in [key for key in after.vms if key not in seen and after.vms[key]["vm"]["subscription_id"].lower() in read]:
         events += _vanished(after.vms.pop(key), now)
-    _forget(after, now)
+    _forget(after, now, {vm.id.key for vm in vms if vm.status is not None})
     events.sort(key=lambda event: (KINDS.index(event["kind"]), event["vm"]["id"].lower()))
     return _counted(events), after
 
@@ -139,9 +139,9 @@ def _vanished(known: Json, now: dt.datetime) -> list[Json]:
     return [_event("cancelled", known["vm"], known, now, reason="the VM is gone")]
 
 
-def _forget(memory: Memory, now: dt.datetime) -> None:
-    """Drop what has been over for long, so that the memory does not grow for ever."""
-    for key, known in list(memory.vms.items()):
+def _forget(memory: Memory, now: dt.datetime, present: t.Container[str]) -> None:
+    """Drop what has been over for long, so that the memory does not grow for ever; not what Azure still shows: it would be news again."""
+    for key, known in [item for item in memory.vms.items() if item[0] not in present]:
         window = known["vm"].get("scheduled_window") or known["vm"].get("self_service_window")
         if window and now - parse_time(window["end"]) > _FORGET_AFTER:
             del memory.vms[key]

@@ -68,7 +68,8 @@ class Announcer:
         return events
 
     def taken(self) -> None:
-        """All events were handed out."""
+        """All events were handed out; not again by this process, even if that cannot be written down."""
+        self._state.pending = []
         self._state.keep(self._state.memory, [])
 
     def close(self) -> None:
@@ -98,6 +99,7 @@ class _StateFile:
         # With another selection a VM that is missing was not deleted: it is not asked for any more.
         kept = saved["vms"] if saved["selection"] == self._selection else {}
         self.memory, self.pending = Memory(kept), saved["pending"]
+        self._written = (kept, self.pending)
 
     def _load(self) -> t.Any:
         if not self._path.exists():
@@ -109,7 +111,7 @@ class _StateFile:
         return saved
 
     def keep(self, memory: Memory, pending: list[t.Any]) -> None:
-        if memory.vms != self.memory.vms or pending != self.pending:
+        if (memory.vms, pending) != self._written:
             content = {"format": _FORMAT, "selection": self._selection, "vms": memory.vms, "pending": pending}
             partial = self._path.with_name(self._path.name + ".new")
             with open(partial, "w", opener=_private, encoding="utf-8") as stream:
@@ -117,7 +119,8 @@ class _StateFile:
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(partial, self._path)
-            self.memory, self.pending = memory, pending
+            self._written = (memory.vms, pending)
+        self.memory, self.pending = memory, pending
 
     def close(self) -> None:
         self._lock.close()

@@ -13,14 +13,16 @@ import urllib.parse
 from dataclasses import dataclass
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm_transport import (
-    Renewable, Wire, first_line, http_error, is_no_answer, is_sign_in, seconds_of, sign_in_error)
+    READ_TIMEOUT, Renewable, Wire, first_line, http_error, is_no_answer, is_sign_in, seconds_of, sign_in_error)
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Budget, Clock, Pacing
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Budget, Clock, Pacing, TooLong
 
 _PASSING = (408, 500, 502, 503, 504)
 _TRIES = 5
 _LONGEST_PAUSE = 30.0
 _PATIENCE = 1800.0
+# What is begun shortly before the limit is given a few seconds.
+_LEAST_TIMEOUT = 5.0
 _READS_LEFT = "x-ms-ratelimit-remaining-subscription-reads"
 
 
@@ -47,31 +49,55 @@ class Reader:
 
     def __init__(self, wire: Wire, clock: Clock, pacing: Pacing, credential: Renewable | None = None) -> None:
         self._wire, self._clock, self.pacing, self._credential = wire, clock, pacing, credential
+        self._until: float | None = None
+        self._stopping: t.Callable[[], bool] = lambda: False
 
-    def read(self, request: t.Any, doing: str, parse: t.Callable[[bytes], t.Any], patient: bool = True) -> t.Any:
+    def limit(self, until: float | None, stopping: t.Callable[[], bool] = lambda: False) -> None:
+        """From now on no read waits past ``until`` on the clock (None: however long it takes), nor for long once ``stopping`` is true."""
+        self._until, self._stopping = until, stopping
+
+    def timeout(self) -> dict[str, float]:
+        """The transport's option for a request sent now; nothing when its own will do."""
+        left = READ_TIMEOUT if self._until is None else self._until - self._clock.monotonic()
+        return {"read_timeout": max(_LEAST_TIMEOUT, left)} if left < READ_TIMEOUT else {}
+
+    def _worthwhile(self, seconds: float) -> bool:
+        if seconds > 1 and self._stopping():
+            return False
+        return self._until is None or self._clock.monotonic() + seconds <= self._until
+
+    def read(self, request: t.Any, doing: str, parse: t.Callable[[bytes], t.Any], patient: bool = True, once: bool = False) -> t.Any:
         """What ``parse`` makes of the body, None for an empty one. ``parse`` raises ValueError for a body cut short.
 
-        ``patient`` false is for pages of lists, see :meth:`Budget.take`.
+        ``patient`` false is for pages of lists, see :meth:`Budget.take`. ``once``: what is not answered at once is not worth waiting for.
 
         Raises NotFound, AuthError or AzureError when asking again makes no sense any more.
         """
         budget = self.pacing.of(urllib.parse.urlsplit(request.url).path)
         effort = _Effort()
         while True:
-            budget.take(patient)
+            try:
+                budget.take(patient, self._worthwhile)
+            except TooLong as long:
+                detail = f"HTTP 429: Azure throttles for {long.seconds:.0f} s more, and the time limit comes first"
+                raise AzureError(doing, detail, status=429, retry_after=long.seconds) from None
             generation = self._credential.generation if self._credential else 0
             try:
                 return self._once(request, doing, parse, budget)
             except _Passing as passing:
+                if once:
+                    raise passing.error from None
                 pause = self._again(passing.error, effort)
             except AzureError as error:
+                if once and error.status != 401:
+                    raise
                 pause = self._despite(error, effort, budget, generation)
             if pause:
                 self._clock.sleep(pause)
 
     def _once(self, request: t.Any, doing: str, parse: t.Callable[[bytes], t.Any], budget: Budget) -> t.Any:
         try:
-            response = self._wire.send(request)
+            response = self._wire.send(request, **self.timeout())
             content = response.content or b""
         except Exception as error:
             if is_sign_in(error):
@@ -85,10 +111,12 @@ class Reader:
             budget.left(left)
         if response.status_code >= 300:
             raise http_error(doing, response, content)
+        running = {"status": "InProgress"} if response.status_code == 202 else None
         if not content.strip():
-            return {"status": "InProgress"} if response.status_code == 202 else None
+            return running
         try:
-            return parse(content)
+            body = parse(content)
+            return {**running, **body} if running and isinstance(body, dict) else body
         except ValueError:
             begin = content[:40].decode("utf-8", "replace")
             raise _Passing(AzureError(doing, f"the answer is not JSON ({len(content)} bytes, beginning {begin!r})")) from None
@@ -117,11 +145,9 @@ class Reader:
         budget.close(max(1.0, error.retry_after) if said else None)
         return 0.0
 
-    @staticmethod
-    def _again(error: AzureError, effort: _Effort) -> float:
+    def _again(self, error: AzureError, effort: _Effort) -> float:
         effort.failures += 1
-        if effort.failures >= _TRIES:
+        pause = min(_LONGEST_PAUSE, 0.4 * 2 ** effort.failures) if error.retry_after is None else min(error.retry_after, 2 * _LONGEST_PAUSE)
+        if effort.failures >= _TRIES or not self._worthwhile(pause):
             raise error
-        if error.retry_after is not None:
-            return min(error.retry_after, 2 * _LONGEST_PAUSE)
-        return min(_LONGEST_PAUSE, 0.4 * 2 ** effort.failures)
+        return pause

@@ -31,7 +31,8 @@ class ScaleSet(t.NamedTuple):
     @classmethod
     def of(cls, body: Json) -> "ScaleSet":
         mode = str((body.get("properties") or {}).get("orchestrationMode") or "Uniform")
-        return cls(body["id"], mode.lower() != "flexible", (body.get("sku") or {}).get("capacity"))
+        capacity = (body.get("sku") or {}).get("capacity")
+        return cls(body["id"], mode.lower() != "flexible", None if capacity is None else int(capacity))
 
 
 class Missing(t.NamedTuple):
@@ -117,11 +118,11 @@ class Estate:
 
     def take_resource(self, body: Json) -> None:
         """An item of Resource Manager's own list: an id and a type."""
-        kind = str(body.get("type", "")).lower()
+        resource_id, kind = body["id"], str(body.get("type", "")).lower()
         if kind == _VMS:
-            self._name(body["id"])
-        elif kind == _SCALE_SETS and self._wanted(body["id"].lower()):
-            self.named_scale_sets.setdefault(body["id"].lower(), body["id"])
+            self._name(resource_id)
+        elif kind == _SCALE_SETS and self._wanted(resource_id.lower()):
+            self.named_scale_sets.setdefault(resource_id.lower(), resource_id)
 
     def _name(self, vm_id: str) -> None:
         if self._wanted(vm_id.lower()):
@@ -170,6 +171,10 @@ class Estate:
                     else:
                         yield Missing("instance_ips", model.scale_set, model.scale_set)
 
+    def lists_blocks(self) -> bool:
+        """Whether the status list shows the maintenance block of somebody."""
+        return any(view.status for key, view in self.views.items() if key not in self.settled)
+
     def without_view(self, blocks_listed: bool, only_affected: bool) -> list[Model]:
         """VMs whose own view is to be read, those that may be in a wave first.
 
@@ -193,6 +198,14 @@ class Estate:
     def forget(self, key: str) -> None:
         """It was listed and is no more."""
         self.gone.append(str(self.models.pop(key).id) if key in self.models else self.named.get(key, key))
+
+    def forget_set(self, set_id: str) -> None:
+        """A uniform scale set was listed and is no more, nor are its instances."""
+        if set_id not in self.gone:
+            self.gone.append(set_id)
+        for key, model in list(self.models.items()):
+            if model.instance_id is not None and model.scale_set.lower() == set_id.lower():
+                del self.models[key]
 
     # -- what comes of it ---------------------------------------------------------------------------------------------
 

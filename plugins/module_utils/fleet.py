@@ -26,6 +26,9 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm impo
 
 __all__ = ["Fleet", "Selection", "read_fleet"]
 _LANES = 8
+_ODD_ANSWERS = (LookupError, TypeError, ValueError, AttributeError)
+_WORTH_SAYING = 250
+_NO_RIGHTS = " -- give the identity the role Reader there, or the rights of docs/permissions.md"
 _FEWEST_THREADS, _MOST_THREADS = 8, 32
 
 
@@ -53,16 +56,27 @@ class Fleet:
 def read_fleet(arm: Arm, selection: Selection = Selection()) -> Fleet:
     """The VMs selected. Raises AzureError, mostly IncompleteFleet: what was asked, seen, and is missing."""
     subscriptions = _subscriptions(arm, selection.subscriptions)
-    with ThreadPoolExecutor(min(_MOST_THREADS, max(_FEWEST_THREADS, 2 * len(subscriptions)))) as pool:
+    pool = ThreadPoolExecutor(min(_MOST_THREADS, max(_FEWEST_THREADS, 2 * len(subscriptions))))
+    try:
         return _FleetReader(arm, selection, subscriptions, pool).read()
+    except (KeyboardInterrupt, SystemExit):
+        arm.abandon()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _subscriptions(arm: Arm, wanted: t.Sequence[str]) -> list[str]:
     """Raises AzureError when there is none."""
     if wanted or arm.settings.subscription_id:
         return list({one.lower(): one for one in wanted or [arm.settings.subscription_id]}.values())
-    seen = [s["subscriptionId"] for s in arm.list("/subscriptions", RESOURCES, "list subscriptions")
-            if str(s.get("state", "Enabled")).lower() in ("enabled", "warned", "pastdue")]
+    seen: list[str] = []
+
+    def take(body: t.Mapping[str, t.Any]) -> None:
+        if str(body.get("state") or "Enabled").lower() in ("enabled", "warned", "pastdue"):
+            seen.append(body.get("subscriptionId") or body["id"].split("/")[2])
+
+    arm.each("/subscriptions", RESOURCES, "list subscriptions", take)
     if not seen:
         raise AzureError("list subscriptions", "the identity sees no subscription; give it Reader on one, or set subscription_id")
     return seen
@@ -107,7 +121,10 @@ class _FleetReader:
             raise
         except AzureError as error:
             self._report(job.subject, error)
-            return None
+        except _ODD_ANSWERS as error:
+            (about,) = job.subject.values()
+            self._report(job.subject, IncompleteFleet(f"understand an answer about {about}", f"{type(error).__name__}: {error}"))
+        return None
 
     def _report(self, subject: t.Mapping[str, str], error: AzureError) -> bool:
         (found,) = subject.items()
@@ -129,7 +146,8 @@ class _FleetReader:
         seen = {"subscriptions": len(self._alive()), "vms": sum(len(reader.estate.models) for reader in self._readers)}
         more = f" (and {len(missing) - 1} more like it)" if len(missing) > 1 else ""
         names = ", ".join(next(iter(item.values())) for item in missing[:5]) + (" ..." if len(missing) > 5 else "")
-        detail = (f"{first.detail}{more}; asked for {asked['subscriptions']} subscription(s), read {seen['subscriptions']} completely, saw "
+        remedy = _NO_RIGHTS if first.status == 403 else ""
+        detail = (f"{first.detail}{more}{remedy}; asked for {asked['subscriptions']} subscription(s), read {seen['subscriptions']} completely, saw "
                   f"{seen['vms']} VMs, missing: {names}")
         return IncompleteFleet(first.doing, detail, asked=asked, seen=seen, missing=missing, status=first.status, code=first.code,
                                request_id=first.request_id, retry_after=first.retry_after)
@@ -144,12 +162,16 @@ class _FleetReader:
         """Read what the status lists do not tell; the number of views read."""
         alive = self._alive()
         # One block seen in any list shows that this cloud's lists carry them.
-        blocks_listed = any(view.status for reader in alive for key, view in reader.estate.views.items() if key not in reader.estate.settled)
+        blocks_listed = self._selection.trust_status_list or any(reader.estate.lists_blocks() for reader in alive)
         lacking = [(reader, reader.estate.without_view(blocks_listed, self._selection.only_affected)) for reader in alive]
         lacking = [(reader, models) for reader, models in lacking if models]
         lanes = max(1, min(_LANES, _MOST_THREADS // max(1, len(lacking))))
         self._run([job for reader, models in lacking for job in reader.views(models, lanes, self._report)])
-        return sum(len(models) for dummy, models in lacking)
+        read = sum(len(models) for dummy, models in lacking)
+        if read > _WORTH_SAYING and not blocks_listed:
+            self._fleet.warnings.append(f"no status list showed anybody in a wave, which proves nothing; {read} views were read one by one, 25 a second and "
+                                        "subscription (trust_status_list spares that where the lists are known to show waves)")
+        return read
 
     def _pairs(self) -> dict[str, tuple[str, ...]]:
         """Paired regions. One subscription's answer serves all, unless another has VMs in a region that it did not show."""
@@ -169,9 +191,17 @@ class _FleetReader:
 
     # -- the result ---------------------------------------------------------------------------------------------------
 
+    def _warn_of_empty_groups(self) -> None:
+        """A group that is asked for and has no VM may be one that is misspelt."""
+        seen = {model.id.resource_group.lower() for reader in self._alive() for model in reader.estate.models.values()}
+        empty = [name for name in self._selection.resource_groups if name.lower() not in seen]
+        if empty:
+            self._fleet.warnings.append(f"resource group {', '.join(empty)}: no VM there in any subscription read; is the name right?")
+
     def _assemble(self, pairs: t.Mapping[str, tuple[str, ...]], views_read: int) -> None:
         fleet, selection = self._fleet, self._selection
         self._name_left_out()
+        self._warn_of_empty_groups()
         known, affected = 0, []
         for reader in self._alive():
             fleet.gone += reader.estate.gone
@@ -212,3 +242,5 @@ class _FleetReader:
             self._fleet.second_opinion = second_opinion(self._arm, source, [reader.id for reader in self._alive()], self._selection.wants_group(), due)
         except AzureError as error:
             self._fleet.warnings.append(f"no second opinion of {source}: {error}")
+        except _ODD_ANSWERS as error:
+            self._fleet.warnings.append(f"no second opinion of {source}: cannot understand its answer: {type(error).__name__}: {error}")

@@ -15,7 +15,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mainten
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import resource_name
 
 Record = t.Mapping[str, t.Any]
-Namer = t.Callable[[Record], str | None]
+Namer = t.Callable[[Record], t.Optional[str]]
 GROUP_FAMILIES = ("maintenance_state", "maintenance_due", "maintenance_window", "scheduled_window", "availability_set", "scale_set",
                   "update_domain", "region")
 # A VM of such a name would be every host, no host, or the controller itself.

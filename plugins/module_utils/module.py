@@ -27,10 +27,11 @@ def auth_spec() -> dict[str, t.Any]:
     return spec
 
 
-def run(spec: dict[str, t.Any], action: t.Callable[[AnsibleModule, t.Callable[[], Arm]], dict[str, t.Any]], **module_arguments: t.Any) -> None:
+def run(spec: dict[str, t.Any], action: t.Callable[[AnsibleModule, t.Callable[..., Arm]], dict[str, t.Any]], **module_arguments: t.Any) -> None:
     """Make the module, run ``action`` and exit with its result (``failed`` in it fails the task).
 
-    ``action`` gets the module and a function that connects, to be called once its other options are checked. It may raise
+    ``action`` gets the module and a function that connects, to be called once its other options are checked, with a clock if waits
+    are to be on one of its own. It may raise
     AzureError, OptionsError or BadVmId; each becomes one clear message.
     """
     module = AnsibleModule(argument_spec={**spec, **auth_spec()}, **module_arguments)
@@ -39,7 +40,7 @@ def run(spec: dict[str, t.Any], action: t.Callable[[AnsibleModule, t.Callable[[]
         module.fail_json(msg=missing)
     try:
         settings = Settings.from_options(module.params)
-        result = action(module, lambda: Arm(settings))
+        result = action(module, lambda *clock: Arm(settings, *clock))
     except AzureError as error:
         module.fail_json(msg=str(error), failure=error.to_result())
     except (OptionsError, BadVmId) as error:

@@ -10,6 +10,7 @@ Microsoft documents, per subscription and caller, 250 reads at once and 25 a sec
 from __future__ import annotations
 
 import threading
+import time
 import typing as t
 
 BURST = 250.0
@@ -26,6 +27,37 @@ class Clock(t.Protocol):
     def sleep(self, seconds: float) -> None: ...
 
 
+class Abandoned(Exception):
+    """Nobody waits for what a thread was about to read any more."""
+
+
+class WallClock:
+    """Real time. Once it is abandoned, everybody who asks for the time or sleeps gets Abandoned: a thread that waits out a
+    429 would otherwise keep the process alive for minutes after Ctrl-C."""
+
+    def __init__(self) -> None:
+        self._abandoned = threading.Event()
+
+    def monotonic(self) -> float:
+        self.sleep(0)
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        if self._abandoned.wait(seconds):
+            raise Abandoned
+
+    def abandon(self) -> None:
+        self._abandoned.set()
+
+
+class TooLong(Exception):
+    """A wait that nobody has the time for; ``seconds`` is how long it would be."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"{seconds:.0f} s")
+        self.seconds = seconds
+
+
 class Budget:
     """The reads of one subscription, shared by all threads."""
 
@@ -33,13 +65,15 @@ class Budget:
         self._clock, self._lock = clock, threading.Lock()
         self._tokens, self._at, self._closed_until = BURST, clock.monotonic(), 0.0
 
-    def take(self, patient: bool = True) -> None:
-        """Wait for the turn of one read.
+    def take(self, patient: bool = True, worthwhile: t.Callable[[float], bool] = lambda seconds: True) -> None:
+        """Wait for the turn of one read; raises TooLong when so many seconds are not ``worthwhile``.
 
         Pages of lists are not ``patient``: they are few and each waits for the one before, so they come about as fast as the
         bucket fills; they count, but wait only for what Azure has closed.
         """
         while (seconds := self._wait(patient)) > 0:
+            if not worthwhile(seconds):
+                raise TooLong(seconds)
             self._clock.sleep(seconds)
 
     def _wait(self, patient: bool) -> float:

@@ -16,7 +16,7 @@ import typing as t
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.addresses import nic_references
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import Hazard, MaintenanceStatus, parse_time
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Addresses, Vm, VmId, normal_location
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Addresses, Vm, VmId, is_busy, normal_location
 
 Json = t.Mapping[str, t.Any]
 _SIZE = re.compile(r"^(?:standard|basic)_([a-z]+?)(s?)(\d+)(?:-\d+)?([a-z]*)(?:_(?!v\d)[a-z]+\d+)?(?:_v(\d+))?$")
@@ -105,12 +105,14 @@ class View(t.NamedTuple):
 
 def make_vm(model: Model, view: View, addresses: Addresses, paired: t.Mapping[str, tuple[str, ...]]) -> Vm:
     """The record (``paired``: region -> paired regions, short names)."""
+    own = str(model.provisioning_state or "unknown").lower()
     return Vm(
         id=model.id, location=model.location, status=view.status, paired_regions=paired.get(model.location, ()), zone=model.zone, tags=model.tags,
         availability_set=model.availability_set, scale_set=model.scale_set, instance_id=model.instance_id, computer_name=model.computer_name,
         update_domain=view.update_domain, fault_domain=view.fault_domain, power_state=view.power or "unknown",
         agent=view.agent, provisioned_at=view.provisioned_at,
-        addresses=addresses, provisioning_state=view.provisioning or str(model.provisioning_state or "unknown").lower(),
+        # Where the model and its view tell different things, the one that says "busy" is the newer.
+        addresses=addresses, provisioning_state=own if is_busy(own) else view.provisioning or own,
         hazards=tuple(_hazards(model, view, addresses)),
     )
 
@@ -127,7 +129,10 @@ def _status_word(statuses: t.Any, family: str) -> str | None:
 def _status_time(statuses: t.Any, family: str) -> dt.datetime | None:
     """Time of the first status of a family that has one; running operations and power states have none."""
     times = (status.get("time") for status in statuses or () if str(status.get("code", "")).lower().startswith(f"{family.lower()}/"))
-    return parse_time(next(filter(None, times), None))
+    try:
+        return parse_time(next(filter(None, times), None))
+    except ValueError:  # it is worth knowing, but nothing depends on it alone
+        return None
 
 
 def _agent(view: Json) -> str:

@@ -91,8 +91,8 @@ class _Story:
                 return f"follows the others of its domain in {one.label}, which may not all go at once"
             soak = f" and {self.policy.soak_minutes} minutes of soak" if self.policy.soak_minutes else ""
             return f"follows {before.place or before.vm.name} of {one.label}{soak}"
-        caps = [f"rollout_{name}: {value}" for name, value in (("max_parallel", self.policy.max_parallel),
-                                                             ("per_region", self.policy.per_region)) if value]
+        limits = (("max_parallel", self.policy.max_parallel), ("per_region", self.policy.per_region))
+        caps = [f"rollout_{name}: {value}" for name, value in limits if value]
         if caps:
             return f"waits for room in a wave ({', '.join(caps)})"
         if self.policy.soak_minutes:

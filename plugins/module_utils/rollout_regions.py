@@ -90,13 +90,15 @@ class Regions:
         for start in self.pairs:
             if start in side:
                 continue
-            side[start], group = 0, [start]
-            for region in group:
+            side[start], group, reached = 0, [], collections.deque([start])
+            while reached:
+                region = reached.popleft()
+                group.append(region)
                 for other in self.pairs[region]:
                     if other not in side:
-                        side[other] = next(n for n in range(len(self.pairs)) if all(
-                            side.get(near) != n for near in self.pairs[other]))
-                        group.append(other)
+                        taken = {side.get(near) for near in self.pairs[other]}
+                        side[other] = min(set(range(len(taken) + 1)) - taken)
+                        reached.append(other)
             sides = [[region for region in group if side[region] == n] for n in range(1 + max(side[r] for r in group))]
             yield sorted(sides, key=lambda regions: (min(self.first[region] for region in regions),
                                                      -sum(self.work[region] for region in regions), sorted(regions)))

@@ -21,7 +21,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-TierValue = int | float | str | None
+TierValue = t.Union[int, float, str, None]
 
 
 class Terms(t.NamedTuple):

@@ -133,10 +133,10 @@ def _lowered(item: t.Any) -> dict[str, t.Any]:
 def _event(item: dict[str, t.Any], api_version: str) -> Event:
     if not item.get("eventid"):
         raise TypeError("an event has no EventId")
-    names = [str(name) for name in item.get("resources") or []]
+    resources = item.get("resources") or []
+    names = [str(name) for name in ([resources] if isinstance(resources, str) else resources)]
     if api_version == "2017-03-01":  # the preview put an underscore before every name
         names = [name[1:] if name.startswith("_") else name for name in names]
-    duration = item.get("durationinseconds")
     return Event(
         id=str(item["eventid"]),
         type=str(item.get("eventtype") or ""),
@@ -146,8 +146,16 @@ def _event(item: dict[str, t.Any], api_version: str) -> Event:
         resources=names,
         not_before=parse_time(item.get("notbefore")),
         description=item.get("description"),
-        duration_seconds=None if duration is None or int(duration) < 0 else int(duration),
+        duration_seconds=_duration(item.get("durationinseconds")),
     )
+
+
+def _duration(value: t.Any) -> int | None:
+    """Seconds; None for -1 and for anything that is no number: no event is to be missed for its duration."""
+    try:
+        return int(value) if int(value) >= 0 else None
+    except (TypeError, ValueError):
+        return None
 
 
 class Client:
@@ -166,7 +174,7 @@ class Client:
             raise EventsError("refused", f"the endpoint is http://ADDRESS or http://ADDRESS:PORT, not {endpoint}")
         self.endpoint = f"http://{parts.netloc}"
         self._host, self._port = parts.hostname, parts.port or 80
-        self._fixed = api_version is not None
+        self._fixed, self._known = api_version is not None, False
         self.api_version = api_version or VERSIONS[0]
         self._patience, self._clock, self._sleep = patience, clock, sleep
 
@@ -187,13 +195,19 @@ class Client:
         return text.strip()
 
     def _events(self, method: str, body: str | None) -> str:
+        newest = self.api_version
         while True:
             status, text = self._patiently(method, f"{EVENTS_PATH}?api-version={self.api_version}", body)
             if status == 200:
+                self._known = True
                 return text
-            other = None if status != 400 or self._fixed else self._other_version(text)
+            # To a version that has answered before, a refused approval is about its event: it may be over.
+            fixed = self._fixed or (self._known and method == "POST")
+            other = None if status != 400 or fixed else self._other_version(text)
             if other is None:
-                raise self._refusal(status, text)
+                refusal = self._refusal(status, text)
+                self.api_version = newest
+                raise refusal
             self.api_version = other
 
     def _other_version(self, text: str) -> str | None:

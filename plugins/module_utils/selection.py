@@ -19,7 +19,8 @@ class Selection:
     """Empty ``subscriptions`` mean the one of the sign-in options, else all that the identity can see.
 
     ``strict`` false: what cannot be read is left out by name instead of failing all. Without ``addresses`` the lists of
-    network interfaces and public IPs are not read. Raises OptionsError when the query does not parse.
+    network interfaces and public IPs are not read. With ``trust_status_list`` a VM that the status list shows without a
+    maintenance block is in no wave, even while that list shows nobody in one. Raises OptionsError when the query does not parse.
     """
 
     subscriptions: t.Sequence[str] = ()
@@ -30,6 +31,7 @@ class Selection:
     addresses: bool = True
     strict: bool = True
     second_opinion: str = "none"
+    trust_status_list: bool = False
     matches: t.Callable[[t.Mapping[str, t.Any]], t.Any] | None = field(init=False, default=None, compare=False)
     """The query as a function of a record, None without one."""
 

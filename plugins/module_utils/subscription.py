@@ -9,12 +9,13 @@ Requests come as :class:`Job`, so that those of all subscriptions run at once; a
 from __future__ import annotations
 
 import collections
+import functools
 import typing as t
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import COMPUTE, NETWORK, RESOURCES, SCALE_SET_NETWORK, Arm
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, IncompleteFleet, NotFound
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.estate import Estate, Missing, ScaleSet, view_of
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import Json, Model
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import Json, Model, pairs_from_locations
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
 
 _COMPUTE = "providers/Microsoft.Compute"
@@ -23,7 +24,11 @@ _RESOURCE_LIST = "2021-04-01"
 _KINDS = " or ".join(f"resourceType eq 'Microsoft.Compute/{kind}'" for kind in ("virtualMachines", "virtualMachineScaleSets"))
 # Answers that say that this list is not to be had, here or by this identity; all else (a server in trouble) is a failure to read.
 _NOT_FOR_US = (400, 403, 404, 405, 501)
+# Answers that say that there is no such list at all: neither a lack of rights nor trouble of a server.
+_NOT_OFFERED = (400, 404, 405, 501)
+_NO_SUCH_KIND = (404, 405, 501)
 _EXPAND = {"$expand": "instanceView"}
+_ONE_BY_ONE = "those that VMs name are read one by one"
 Report = t.Callable[[t.Mapping[str, str], AzureError], bool]
 """Takes note of a failure; False when going on is of no use."""
 
@@ -51,27 +56,42 @@ class SubscriptionReader:
         estate = self.estate
         jobs = [
             self._list(f"{_COMPUTE}/virtualMachines", "list virtual machines", estate.take_model),
-            self._list(f"{_COMPUTE}/virtualMachines", "list the status of virtual machines", estate.take_status, params={"statusOnly": "true"}),
+            self._list(f"{_COMPUTE}/virtualMachines", "list the status of virtual machines", estate.take_status, params={"statusOnly": "true"},
+                       without="the view of every VM is read by itself"),
             Job(self._subject, self._scale_sets),
-            self._list(f"{_COMPUTE}/availabilitySets", "list availability sets", estate.take_availability_set),
+            self._list(f"{_COMPUTE}/availabilitySets", "list availability sets", estate.take_availability_set, without=_ONE_BY_ONE),
             Job(self._subject, self._resources),
         ]
         if estate.with_addresses:
-            jobs.insert(2, self._list(f"{_NETWORK}/networkInterfaces", "list network interfaces", estate.take_nic, NETWORK))
-            jobs.append(self._list(f"{_NETWORK}/publicIPAddresses", "list public IP addresses", estate.take_public_ip, NETWORK))
+            jobs.insert(2, self._list(f"{_NETWORK}/networkInterfaces", "list network interfaces", estate.take_nic, NETWORK, without=_ONE_BY_ONE))
+            jobs.append(self._list(f"{_NETWORK}/publicIPAddresses", "list public IP addresses", estate.take_public_ip, NETWORK, without=_ONE_BY_ONE))
         return jobs
 
     def location_list(self) -> Job:
         """The regions and their pairs, as this subscription sees them."""
-        return self._list("locations", "list locations", self._take_location, RESOURCES)
+        return self._list("locations", "list locations", self._take_location, RESOURCES, without="pairs of regions are unknown")
 
     def _take_location(self, body: Json) -> None:
         """Only what tells of pairs: Azure says far more of each region."""
-        self.locations.append({"name": body["name"], "metadata": {"pairedRegion": (body.get("metadata") or {}).get("pairedRegion")}})
+        kept = {"name": body["name"], "metadata": {"pairedRegion": (body.get("metadata") or {}).get("pairedRegion")}}
+        pairs_from_locations([kept])  # what cannot be understood is to fail here, where it has a name
+        self.locations.append(kept)
 
     def _list(self, path: str, doing: str, take: t.Callable[[Json], t.Any], api_version: str = COMPUTE,
-              params: t.Mapping[str, str] | None = None) -> Job:
-        return Job(self._subject, lambda: self._arm.each(self._path(path), api_version, self._of(doing), take, params))
+              params: t.Mapping[str, str] | None = None, without: str = "") -> Job:
+        """``without`` says what is done where there is no such list; a list that has nothing in its place has none."""
+        def run() -> None:
+            try:
+                self._arm.each(self._path(path), api_version, self._of(doing), take, params)
+            except AzureError as error:
+                if not without or error.status not in _NOT_OFFERED:
+                    raise
+                self._warn(f"cannot {doing} (HTTP {error.status} {error.code or ''}): {without}".replace(" )", ")"))
+
+        return Job(self._subject, run)
+
+    def _warn(self, text: str) -> None:
+        self.warnings.append(f"subscription {self.id}: {text}")
 
     def _path(self, path: str) -> str:
         return f"/subscriptions/{self.id}/{path}"
@@ -80,7 +100,13 @@ class SubscriptionReader:
         return f"{doing} of subscription {self.id}"
 
     def _scale_sets(self) -> list[Job]:
-        self._arm.each(self._path(f"{_COMPUTE}/virtualMachineScaleSets"), COMPUTE, self._of("list scale sets"), self.estate.take_scale_set)
+        try:
+            self._arm.each(self._path(f"{_COMPUTE}/virtualMachineScaleSets"), COMPUTE, self._of("list scale sets"), self.estate.take_scale_set)
+        except AzureError as error:
+            if error.status not in _NO_SUCH_KIND:
+                raise
+            # The list of resources would still name those that there are.
+            self._warn(f"there is no list of scale sets (HTTP {error.status} {error.code or ''}); only those that the list of resources names are read")
         return [job for scale_set in list(self.estate.scale_sets.values()) for job in self._instance_lists(scale_set)]
 
     def _resources(self) -> None:
@@ -90,29 +116,39 @@ class SubscriptionReader:
         except AzureError as error:
             if error.status not in _NOT_FOR_US:
                 raise
-            self.warnings.append(f"subscription {self.id}: its list of resources cannot be read ({error.code or error.status}), so that scale sets and VMs "
-                                  "were only counted against the other lists; allow Microsoft.Resources/subscriptions/resources/read")
+            self._warn(f"its list of resources cannot be read ({error.code or error.status}), so that scale sets and VMs were only counted against the "
+                       "other lists; allow Microsoft.Resources/subscriptions/resources/read")
 
     # -- uniform scale sets -------------------------------------------------------------------------------------------
 
     def _instance_lists(self, scale_set: ScaleSet) -> list[Job]:
         if not scale_set.uniform:  # its members are VMs, which name it
             return []
-        subject = {"id": scale_set.id}
-        jobs = [Job(subject, lambda: self._instances(scale_set))]
-        if self.estate.with_addresses:
-            jobs.append(Job(subject, lambda: self._instance_addresses(scale_set)))
-        return jobs
+        reads = [self._instances, *([self._instance_addresses] if self.estate.with_addresses else [])]
+        return [Job({"id": scale_set.id}, functools.partial(self._of_set, scale_set, read)) for read in reads]
+
+    def _of_set(self, scale_set: ScaleSet, read: t.Callable[[ScaleSet], None]) -> None:
+        """A scale set that is deleted while it is read is gone, as a VM is; anything else is for the caller."""
+        try:
+            read(scale_set)
+        except NotFound:
+            try:
+                self._arm.get(scale_set.id, COMPUTE, f"read {scale_set.id}")
+            except NotFound:
+                self.estate.forget_set(scale_set.id)
+                return
+            raise
 
     def _instances(self, scale_set: ScaleSet) -> None:
         """Every instance with its view, counted against the set's own count: no other list knows them for certain."""
         seen = self._list_instances(scale_set)
-        if scale_set.capacity is None or seen >= scale_set.capacity:
+        if scale_set.capacity is not None and seen >= scale_set.capacity:
             return
         counted = self._counted(scale_set)
-        if seen < counted and (seen := self._list_instances(scale_set)) < counted:
-            raise IncompleteFleet(f"list the instances of {scale_set.id}", f"the list ended after {seen} of {counted} instances",
-                                  asked={"instances": counted}, seen={"instances": seen})
+        should = counted if counted is not None and counted >= seen else scale_set.capacity or 0
+        if seen < should and (seen := self._list_instances(scale_set)) < should:
+            raise IncompleteFleet(f"list the instances of {scale_set.id}", f"the list ended after {seen} of {should} instances",
+                                  asked={"instances": should}, seen={"instances": seen})
 
     def _list_instances(self, scale_set: ScaleSet) -> int:
         keys: set[str] = set()
@@ -121,13 +157,26 @@ class SubscriptionReader:
             keys.add(body["id"].lower())
             self.estate.take_single(body)
 
-        self._arm.each(f"{scale_set.id}/virtualMachines", COMPUTE, f"list the instances of {scale_set.id}", take, _EXPAND)
+        doing = f"list the instances of {scale_set.id}"
+        try:
+            self._arm.each(f"{scale_set.id}/virtualMachines", COMPUTE, doing, take, _EXPAND)
+        except AzureError as error:
+            if error.status != 400:
+                raise
+            self._arm.each(f"{scale_set.id}/virtualMachines", COMPUTE, doing, take)  # without views, which are then read one by one
         return len(keys)
 
-    def _counted(self, scale_set: ScaleSet) -> int:
-        """Instances by the scale set's own view, which counts them by provisioning state."""
-        view = self._arm.get(f"{scale_set.id}/instanceView", COMPUTE, f"count the instances of {scale_set.id}")
-        summary = (view.get("virtualMachine") or {}).get("statusesSummary") or ()
+    def _counted(self, scale_set: ScaleSet) -> int | None:
+        """Instances by the scale set's own view, which counts them by provisioning state; None when it does not."""
+        try:
+            view = self._arm.get(f"{scale_set.id}/instanceView", COMPUTE, f"count the instances of {scale_set.id}")
+        except AzureError as error:
+            if error.status not in _NOT_FOR_US:
+                raise
+            return None
+        summary = (view.get("virtualMachine") or {}).get("statusesSummary")
+        if not isinstance(summary, list):
+            return None
         return sum(int(item.get("count") or 0) for item in summary if str(item.get("code", "")).lower().startswith("provisioningstate/"))
 
     def _instance_addresses(self, scale_set: ScaleSet) -> None:
@@ -138,7 +187,15 @@ class SubscriptionReader:
             self.estate.take_nic(body)
             public = public or any(key for dummy, key in self.estate.nics[body["id"].lower()].configurations)
 
-        self._arm.each(f"{scale_set.id}/networkInterfaces", SCALE_SET_NETWORK, f"list the network interfaces of {scale_set.id}", take)
+        doing = f"list the network interfaces of {scale_set.id}"
+        try:
+            self._arm.each(f"{scale_set.id}/networkInterfaces", SCALE_SET_NETWORK, doing, take)
+        except AzureError as error:
+            if error.status == 404:
+                self._arm.get(scale_set.id, COMPUTE, f"read {scale_set.id}")  # is it the set that is gone?
+            elif error.status not in _NOT_OFFERED:
+                raise
+            self._warn(f"cannot {doing} (HTTP {error.status}): {_ONE_BY_ONE}")
         if public:
             self._instance_ips(scale_set.id)
 

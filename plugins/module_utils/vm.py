@@ -21,6 +21,15 @@ _SCALE_SET = "microsoft.compute/virtualmachinescalesets"
 _ID = re.compile(r"^/subscriptions/(?P<sub>[^/]+)/resourceGroups/(?P<rg>[^/]+)/providers/(?P<rest>[^/]+(?:/[^/]+)+)/?$", re.IGNORECASE)
 
 
+# Provisioning states in which nothing is going on; every other word (updating, transitioning, ...) means that something is.
+_AT_REST = ("succeeded", "failed", "canceled", "cancelled", "unknown")
+
+
+def is_busy(provisioning: str | None) -> bool:
+    """Whether a lower-case provisioning state says that an operation is running; None says nothing."""
+    return (provisioning or "unknown") not in _AT_REST
+
+
 class BadVmId(ValueError):
     """A string that is not the id of a virtual machine or of a uniform scale-set instance."""
 
@@ -220,7 +229,7 @@ class Vm:
     @property
     def busy(self) -> bool:
         """Whether another operation is running on it, so that Azure would refuse a second one."""
-        return self.provisioning_state in ("updating", "creating", "deleting", "migrating")
+        return is_busy(self.provisioning_state)
 
     def with_host(self, host: str | None, groups: t.Iterable[str] = ()) -> "Vm":
         return replace(self, host=host, groups=tuple(groups))

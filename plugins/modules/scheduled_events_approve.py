@@ -39,6 +39,13 @@ options:
     description: Seconds to wait for such an event to appear.
     type: int
     default: 0
+  delay:
+    description:
+      - Approve that many seconds after this module has answered, from a process that it leaves behind.
+      - The event may take the VM down at once, and the module's answer, and whatever runs beside it, with it.
+      - Whether Azure then took the approval is not reported.
+    type: int
+    default: 0
 attributes:
   check_mode:
     support: partial
@@ -65,6 +72,7 @@ EXAMPLES = r"""
     types: [Redeploy]
     sources: [User]
     wait: 60
+    delay: 2
 
 - name: Approve one event
   fleetops.azure_maintenance.scheduled_events_approve:
@@ -73,7 +81,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 approved:
-  description: Ids of the events approved now.
+  description: Ids of the events approved now, or O(delay) seconds from now.
   returned: when read
   type: list
   elements: str
@@ -112,6 +120,7 @@ failure:
   sample: {doing: use Scheduled Events, kind: not_azure, detail: nothing answers at http://169.254.169.254 (timed out)}
 """
 
+import os
 import time
 import typing as t
 
@@ -124,22 +133,27 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.schedul
 def approve(module: t.Any, client: Client) -> dict[str, t.Any]:
     """Approve what is asked for and has not started."""
     options = module.params
+    by_id = options["event_ids"] is not None
     named = {item.lower() for item in options["event_ids"] or []}
-    name = "" if named else options["vm_name"] or client.own_name()
+    name = "" if by_id else options["vm_name"] or client.own_name()
 
     def is_wanted(event: Event) -> bool:
-        if named:
+        if by_id:
             return event.id.lower() in named
         asked = event.type in options["types"] and event.source in options["sources"]
         return asked and event.is_only(name, options["companions"])
 
-    deadline = time.monotonic() + options["wait"]
+    deadline = time.monotonic() + (0 if by_id and not named else options["wait"])
     events = [event for event in client.read().events if is_wanted(event)]
     while not events and time.monotonic() < deadline:
         time.sleep(1)
         events = [event for event in client.read().events if is_wanted(event)]
     waiting = [event.id for event in events if event.status == "Scheduled"]
-    approved = [event_id for event_id in waiting if _post(client, event_id)]
+    if options["delay"] and waiting:
+        _leave_behind(lambda: client.approve(waiting), options["delay"])
+        approved = waiting
+    else:
+        approved = [event_id for event_id in waiting if _post(client, event_id)]
     gone = named - {event.id.lower() for event in events}
     return {
         "changed": bool(approved),
@@ -161,6 +175,26 @@ def _post(client: Client, event_id: str) -> bool:
     return True
 
 
+def _leave_behind(action: t.Callable[[], None], seconds: float) -> None:
+    """Do it that much later, in a process that holds nothing of this one's and that nobody waits for."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        os.setsid()
+        if os.fork():
+            return
+        null = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):
+            os.dup2(null, stream)
+        time.sleep(seconds)
+        action()
+    finally:
+        # Nothing of Ansible's may run here: neither its clean-up nor its answer.
+        os._exit(0)
+
+
 def main() -> None:
     """Entry point."""
     spec = {
@@ -169,6 +203,7 @@ def main() -> None:
         "sources": {"type": "list", "elements": "str", "choices": list(SOURCES)},
         "companions": {"type": "list", "elements": "str", "default": []},
         "wait": {"type": "int", "default": 0},
+        "delay": {"type": "int", "default": 0},
     }
     run(spec, approve, required_one_of=[("event_ids", "types")], required_together=[("types", "sources")],
         mutually_exclusive=[("event_ids", "types"), ("event_ids", "sources")])

@@ -106,6 +106,10 @@ class Cloud:
             vm.key for vm in self._vms.values() if maintenance.allowed(self.fleet, vm, now) and vm.state.code == "None"
         ]
 
+    def members(self, label: str) -> set[str]:
+        """Ids, in lower case, of the VMs of an availability set, which the ledger calls GROUP/NAME."""
+        return {vm.key for vm in self._vms.values() if vm.group and vm.group.label == label}
+
     def addresses(self) -> dict[str, str]:
         """Where each guest is reached now."""
         return {name: vm.guest_address for name, vm in self._vms.items() if vm.guest is not None}

@@ -125,6 +125,26 @@ def waves_kept(ledger: Ledger, waves: Sequence[Collection[str]]) -> Promise:
     return _judge("the waves were those of the plan", broken, f"{len(waves)} waves of {sizes} VMs, one after another")
 
 
+def holds_cut_short(ledger: Ledger, listening: Collection[str]) -> Promise:
+    """The redeploys of `listening` (lower-case ids) were held for Scheduled Events and let go before their time."""
+    entries = {entry["id"].lower(): entry for entry in ledger if entry["notice_seconds"]}
+    broken = [f"{name_of(vm_id)} was not held at all" for vm_id in listening if vm_id not in entries]
+    waits = {vm_id: spans.wait(entry) for vm_id, entry in entries.items()}
+    broken += [
+        f"{entries[vm_id]['name']} waited {seconds:.1f} of {entries[vm_id]['notice_seconds']:.0f} s: nobody approved"
+        for vm_id, seconds in waits.items()
+        if seconds >= entries[vm_id]["notice_seconds"]
+    ]
+    notice = sum(entry["notice_seconds"] for entry in entries.values())
+    names = ", ".join(sorted(entry["name"] for entry in entries.values()))
+    longest = max(waits.values(), default=0.0)
+    proof = (
+        f"{names}: Azure would have held their redeploys for {notice:.0f} s in all; the guests approved, and it held "
+        f"them for {sum(waits.values()):.1f} s (longest: {longest:.1f} s)"
+    )
+    return _judge("no redeploy waited for a Scheduled Event that its guest could approve", broken, proof)
+
+
 def load_served(load: Mapping[str, Any], least: int) -> Promise:
     """At least so many requests, none failed, none that had to be sent twice."""
     broken = [f"{load['failed']} failed: {load['errors']}"] if load["failed"] else []

@@ -21,6 +21,9 @@ _PLAN = "fleetops.azure_maintenance.plan"
 _ROLL = "fleetops.azure_maintenance.rolling_redeploy"
 # Not only the hosts that are due: so the plan says of every VM of the fleet in which wave it is, or why it is in none.
 _ALL = ["-e", "rollout_targets=all"]
+# The set whose guests listen to Scheduled Events: one read turns them on for all of it. See its group_vars.
+_LISTENING, _FIRST = "shop/db", "db-01"
+_INFO = "fleetops.azure_maintenance.scheduled_events_info"
 _THOUSANDS, _HUNDRED = 2000, 100
 
 
@@ -117,6 +120,9 @@ def _begin(stage: Stage) -> Rollout:
     stage.must("inventory", ["ansible-inventory", "-i", INVENTORY, "--graph"])
     screen.headline("The plan: which VMs in which wave, which not and why. Nothing is written to Azure")
     stage.must("plan", [*_PLAYBOOK, _PLAN, *_ALL])
+    screen.headline("Scheduled Events: a guest reads them, so Azure holds its set's redeploys until they are approved")
+    arguments = ["-m", _INFO, "-a", "endpoint={{ redeploy_events_endpoint }}"]
+    stage.must("scheduled_events", ["ansible", "-i", INVENTORY, _FIRST, *arguments])
     return rollout
 
 
@@ -182,6 +188,7 @@ def _finish(
         promises.waves_kept(ledger, rollout.ids()),
         promises.domains_apart(ledger),
         promises.regions_apart(ledger, stage.cloud.pairs()),
+        promises.holds_cut_short(ledger, stage.cloud.members(_LISTENING) & set(rollout.startable)),
         promises.moved_only(rollout.before, after, moved),
         promises.restored(rollout.before, after, stage.marks()),
         promises.load_served(load, _THOUSANDS),

@@ -35,6 +35,11 @@ def span(entry: Mapping[str, Any], part: str) -> Span:
     return Span(entry["name"], str(entry[part]), datetime.fromisoformat(entry["start"]), end)
 
 
+def wait(entry: Mapping[str, Any]) -> float:
+    """Seconds for which Azure held an operation that it had accepted."""
+    return (datetime.fromisoformat(entry["start"]) - datetime.fromisoformat(entry["accepted"])).total_seconds()
+
+
 def down(ledger: Iterable[Mapping[str, Any]], part: str) -> list[Span]:
     """The spans of the writes that took a VM down; `part` names the key that tells the parts apart."""
     return [span(entry, part) for entry in ledger if entry["down"]]

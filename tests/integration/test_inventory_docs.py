@@ -19,7 +19,7 @@ from integration.cli import ROOT, Project, plain
 PAGE = (ROOT / "docs" / "inventory.md").read_text(encoding="utf-8")
 FIRST, SECOND = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
 AZURE_RM = "inventory/10-estate.azure_rm.yml"
-EXAMPLES = {title: body for title, body in re.findall(r"^## (\d\. .*?)\n(.*?)(?=^## )", PAGE, re.MULTILINE | re.DOTALL)}
+EXAMPLES = dict(re.findall(r"^## (\d\. .*?)\n(.*?)(?=^## )", PAGE, re.MULTILINE | re.DOTALL))
 
 
 def blocks(body: str, language: str) -> list[str]:

@@ -21,10 +21,11 @@ TOLERANT = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "false"}
     ({"hostnames": ["location"]}, "to both"),
     ({"default_groups": ["regions"]}, "default_groups 'regions' is unknown; use true, false, or a list of maintenance_state,"),
     ({"address_preference": ["privat"]}, "privat"),
+    ({"only_afected": True}, "there is no option 'only_afected'; did you mean only_affected?"),
     ({"auth_source": "magic"}, "magic"),
     ({"cloud_environment": "AzureMoon"}, "cloud_environment 'AzureMoon' is unknown; use AzureCloud,"),
     ({"subscriptions": [NO_SUCH_SUBSCRIPTION]}, f"of subscription {NO_SUCH_SUBSCRIPTION}"),
-], ids=["query", "query_type", "no_name", "same_name", "groups", "address", "auth", "cloud", "subscription"])
+], ids=["query", "query_type", "no_name", "same_name", "groups", "address", "misspelt", "auth", "cloud", "subscription"])
 def test_bad_options_are_named(arm: Cloud, arm_project: Project, options: dict, said: str) -> None:
     run = arm_project.inventory("--list", source=arm_project.inventory_file(**options))
     assert run.rc != 0

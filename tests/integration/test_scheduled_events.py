@@ -59,10 +59,8 @@ def project(cloud: Cloud, make_project: Any) -> Project:
         "drain_provider": ["services"], "drain_services": ["web"], "verify_ports": [8080],
     }})
     made.group_vars("availability_set_shop_web", {})
-    # Nobody listens there, so there is no event, and its redeploy may cut off the task that looks for one.
-    made.write("host_vars/solo-1.yml", {
-        "drain_provider": ["none"], "verify_ports": [], "redeploy_approve_seconds": 4, "redeploy_events_endpoint": f"http://{NET}.31:{PORT}",
-    })
+    made.write("host_vars/web-1.yml", {"redeploy_approve_events": True})
+    made.write("host_vars/solo-1.yml", {"drain_provider": ["none"], "verify_ports": [], "redeploy_events_endpoint": f"http://{NET}.31:{PORT}"})
     return made
 
 
@@ -72,11 +70,10 @@ def waits(cloud: Cloud) -> dict[str, float]:
             for item in cloud.writes() if item["status"] == 202}
 
 
-def listen(project: Project) -> None:
-    """Turn Scheduled Events on for the set, as any agent that reads them does."""
-    run = project.run("ansible", "-i", "fleet.azure_maintenance.yml", "web-1", "-m", "fleetops.azure_maintenance.scheduled_events_info",
-                      "-a", f"endpoint=http://{NET}.11:{PORT}")
-    assert run.rc == 0 and '"vm_name": "web-1"' in run.out, run.out
+def ask(project: Project, module: str, pattern: str, *words: str) -> Run:
+    """Run a module of the collection on guests."""
+    return project.run("ansible", "-i", "fleet.azure_maintenance.yml", pattern, "-m", f"fleetops.azure_maintenance.{module}", "-a",
+                       " ".join(("endpoint={{ redeploy_events_endpoint }}", *words)))
 
 
 def approvals(cloud: Cloud) -> list[str]:
@@ -84,31 +81,20 @@ def approvals(cloud: Cloud) -> list[str]:
     return [approval["by"] for approval in cloud.sim.world.events.approvals]
 
 
-def test_approving_shortens_a_redeploy(cloud: Cloud, project: Project) -> None:
+def test_check_mode_reads_nothing_and_without_an_event_nothing_is_approved(cloud: Cloud, project: Project) -> None:
     play = str(project.write("redeploy.yml", [{"hosts": "web-1", "gather_facts": False, "roles": ["fleetops.azure_maintenance.redeploy"]}]))
-    check = project.playbook(play, "--check", redeploy_approve_events=True)
+    check = project.playbook(play, "--check")
     assert check.rc == 0, check.out
     assert not cloud.writes() and not cloud.sim.world.events.listens(cloud.sim.fleet.named("web-1")[0]), "check mode read the endpoint"
-    listen(project)
-    cloud.patch("web-1", operations={"default": {"waits_seconds": 8}})
-    plain = project.playbook(play)
-    assert plain.rc == 0, plain.out
-    assert waits(cloud)["web-1"] >= 8 and not approvals(cloud)
-    cloud.sim.reset()
-    project.journal.rename(project.folder / "done")
-    listen(project)
-    address = cloud.address("solo-1")
-    run = project.playbook("rolling_redeploy", "--limit", "web-1,solo-1", redeploy_approve_events=True)
-    assert run.rc == 0, run.out
-    cloud.check_ledger(["web-1", "solo-1"])
-    assert waits(cloud)["web-1"] < 8 < NOTICE and "web-1" in approvals(cloud), waits(cloud)
-    assert cloud.address("solo-1") != address, "the run followed a changed address"
+    early = ask(project, "scheduled_events_approve", "web-1", "types=Redeploy sources=User")
+    assert early.rc == 0 and '"approved": []' in early.out and not approvals(cloud), early.out
 
 
 def watch(project: Project) -> Run:
     """Install the watch on web-1."""
     role = {"role": "fleetops.azure_maintenance.watch_events", "vars": {
-        "watch_events_endpoint": f"http://{{{{ ansible_host }}}}:{PORT}", "watch_events_dir": "/srv/watch_events", "watch_events_interval": 1, "watch_events_freeze_seconds": 0,
+        "watch_events_endpoint": f"http://{{{{ ansible_host }}}}:{PORT}", "watch_events_dir": "/srv/watch_events", "watch_events_interval": 1,
+        "watch_events_freeze_seconds": 0,
         "watch_events_services": ["web"], "watch_events_drain": [["sh", "-c", "echo drain $AZURE_EVENT_TYPE >>/srv/calls"]],
         "watch_events_restore": [["sh", "-c", "echo restore >>/srv/calls"]]}}
     run = project.playbook(str(project.write("watch.yml", [{"hosts": "web-1", "gather_facts": False, "roles": [role]}])))
@@ -139,15 +125,23 @@ def test_the_watch_survives_a_reboot_and_double_events(cloud: Cloud, project: Pr
     wait_until(lambda: cloud.ssh("web-1", f"ls {STATE} 2>/dev/null || true") == "", "nothing is left to undo")
 
 
-def test_the_watch_never_fights_a_rolling_run(cloud: Cloud, project: Project) -> None:
+def test_approving_shortens_a_redeploy_and_the_watch_never_fights_a_rolling_run(cloud: Cloud, project: Project) -> None:
     cloud.ssh("web-1", f"rm -f /srv/calls; : >{LOG}")
     watch(project)
-    run = project.playbook("rolling_redeploy", "--limit", "web-1", redeploy_approve_events=True)
-    assert run.rc == 0, run.out
-    cloud.check_ledger(["web-1"])
-    assert approvals(cloud) == ["web-1"] and not calls(cloud)
+    listens = ask(project, "scheduled_events_info", "solo-1")
+    assert listens.rc == 0 and '"vm_name": "solo-1"' in listens.out, listens.out
+    # Both listen, as with any agent that reads events. In the same wave one approves and one has to sit it out.
+    cloud.patch("solo-1", operations={"default": {"waits_seconds": 8}})
+    address = cloud.address("solo-1")
+    run = project.playbook("rolling_redeploy", "--limit", "web-1,solo-1")
+    assert run.rc == 0 and "UNREACHABLE" not in run.text, run.out
+    cloud.check_ledger(["web-1", "solo-1"])
+    notices = {write["name"]: write["notice_seconds"] for write in cloud.writes()}
+    assert notices == {"web-1": NOTICE, "solo-1": 8} and approvals(cloud) == ["web-1"]
+    assert waits(cloud)["solo-1"] >= 8 and waits(cloud)["web-1"] < NOTICE / 5, waits(cloud)
+    assert cloud.address("solo-1") != address, "the run followed a changed address"
     log = cloud.ssh("web-1", f"cat {LOG}")
-    assert "keeping out of its way" in log and "draining" not in log, log
+    assert not calls(cloud) and "keeping out of its way" in log and "draining" not in log and "approved" not in log, log
     # What comes while the host is owned is seen to once it is free again.
     cloud.ssh("web-1", f"echo '{{}}' >{MARK}")
     wait_until(lambda: cloud.ssh("web-1", f"cat {LOG}").count("keeping out of its way") >= 2, "the mark was seen")
@@ -167,12 +161,14 @@ def test_a_rolling_run_leaves_a_host_alone_that_the_watch_has_drained(cloud: Clo
     run = project.playbook(str(project.write("drain.yml", play)))
     assert run.rc != 0 and "web-2 is drained by watch_events" in run.text, run.out
     assert cloud.service_up("web-2") and not cloud.marked(["web-2"]) and not project.marks()
+    # Both begin at the same moment: the watch's note appears right after this run's mark.
+    cloud.ssh("web-2", f"mv {STATE} /tmp/note; (until test -e {MARK}; do sleep 0.05; done; cp /tmp/note {STATE}) >/dev/null 2>&1 &")
+    run = project.playbook(str(project.folder / "drain.yml"))
+    assert run.rc != 0 and "web-2 is drained by watch_events" in run.text, run.out
+    assert cloud.service_up("web-2") and not cloud.marked(["web-2"]) and not project.marks()
     cloud.ssh("web-2", f"rm {STATE}")
 
 
 def test_what_is_no_azure_vm_says_so(cloud: Cloud, project: Project) -> None:
-    run = project.run("ansible", "-i", "fleet.azure_maintenance.yml", "web-1", "-m", "fleetops.azure_maintenance.scheduled_events_info",
-                      "-a", f"endpoint=http://{NET}.77:{PORT}")
+    run = ask(project, "scheduled_events_info", "web-1", f"endpoint=http://{NET}.77:{PORT}")
     assert run.rc != 0 and "Scheduled Events exist on Azure VMs only" in run.text, run.out
-
-

@@ -78,7 +78,7 @@ class Health:
 
     def _extra(self, there: set[str]) -> Iterator[Impact]:
         """Yield those added: VMs of the fleet by name or id, else ids of VMs that are not (or no longer) there."""
-        wave, region = next(iter(self.fleet.waves.values()), None), next(iter(self.fleet.regions))
+        wave, region = next(iter(self.fleet.waves.values()), None), next(iter(self.fleet.regions), None)
         for name in self.fleet.service_health.get("extra", ()):
             found = [(vm.id, vm.region) for vm in self.fleet.named(name)] or [(name, region)]
             for identity, where in found:

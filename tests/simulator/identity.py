@@ -19,6 +19,7 @@ from typing import Any
 from .estate import Fleet
 from .routing import ArmError, Request
 
+
 @dataclass(frozen=True)
 class Caller:
     """Who sends a request: the credential its token was made for."""

@@ -137,17 +137,17 @@ class Parser:
         kind, text = self.peek()
         if kind == "text":
             self.take()
-            found: Value = lambda row: _unquoted(text)  # noqa: E731
+            found = _always(_unquoted(text))
         elif kind == "number":
             self.take()
-            found = lambda row: float(text) if "." in text else int(text)  # noqa: E731
+            found = _always(float(text) if "." in text else int(text))
         elif self.accept("("):
             found = self.condition()
             self.take(")")
         elif self.accept("["):
             column = _unquoted(self.take())
             self.take("]")
-            found = lambda row: row.get(column)  # noqa: E731
+            found = _column(column)
         else:
             found = self._named(self.name())
         return self._picked(found)
@@ -206,6 +206,14 @@ def _tokens(query: str) -> list[tuple[str, str]]:
 
 def _unquoted(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text.removeprefix("@")[1:-1])
+
+
+def _always(value: Any) -> Value:
+    return lambda row: value
+
+
+def _column(name: str) -> Value:
+    return lambda row: row.get(name)
 
 
 def _pick(value: Value, key: str | int) -> Value:

@@ -13,8 +13,12 @@ from .kql import BadQuery, Parser, Row
 Table = Callable[[], Iterable[Row]]
 
 
+class UnknownTable(Exception):
+    """A table that Resource Graph does not have; the argument is its name."""
+
+
 def run(query: str, tables: dict[str, Table]) -> list[Row]:
-    """Return the rows; raises BadQuery for what is wrong or not known here, LookupError for an unknown table."""
+    """Return the rows; raises BadQuery for what is wrong or not known here, UnknownTable for an unknown table."""
     parser = Parser(query)
     rows = _pipeline(parser, tables)
     if parser.peek()[0] != "end":
@@ -27,7 +31,7 @@ def _pipeline(parser: Parser, tables: dict[str, Table]) -> list[Row]:
     named = parser.peek()[1] not in _OPERATORS
     name = parser.name().lower() if named else "resources"
     if name not in tables:
-        raise LookupError(name)
+        raise UnknownTable(name)
     rows = list(tables[name]())
     while parser.accept("|") or not named:
         named = True

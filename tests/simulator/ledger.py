@@ -19,6 +19,7 @@ class Entry:
 
     ``down`` says whether the VM is out of service in that span (a refused or untouched VM is not). ``via`` says
     whether the call named this VM (vm), was sent to its scale set with ids (instances), or to all of it (all).
+    ``notice_seconds`` is for how long the VM stays up after ``accepted`` unless its Scheduled Event is approved.
     """
 
     entry: int
@@ -42,6 +43,7 @@ class Entry:
     zone: str | None = None
     instance_id: str | None = None
     via: str = "vm"
+    notice_seconds: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry with ISO times."""

@@ -57,6 +57,7 @@ class Engine:
             down=down,
             accepted=now,
             operation_id=operation_id,
+            notice_seconds=transition.waits_seconds,
             **ledger,
         )
         operation = Operation(

@@ -70,12 +70,12 @@ class HealthRoutes:
         found["maintenanceresources"] = lambda: [*updates(), *routes_maintenance.events(self.world, chosen)]
         try:
             rows = kql_run.run(str(body.get("query") or ""), found)
-        except LookupError as error:
+        except kql_run.UnknownTable as error:
             message = f"Table {error.args[0]} is invalid, unsupported or disallowed."
             raise self._bad("DisallowedLogicalTableName", message) from None
         except BadQuery as error:
             raise self._bad("ParserFailure", str(error)) from None
-        except (TypeError, ValueError, AttributeError, IndexError) as error:
+        except (TypeError, ValueError, AttributeError, LookupError) as error:
             raise self._bad("InvalidQuery", str(error)) from None
         return self._rows(rows, options)
 

@@ -21,25 +21,9 @@ import time
 import typing as t
 from datetime import datetime, timedelta, timezone
 
-from scheduled_events import ENDPOINT, PATIENCE, TYPES, Client, Event, EventsError
+from scheduled_events import Client, Event, EventsError
+from watch_settings import load_config
 
-DEFAULTS: dict[str, t.Any] = {
-    "endpoint": ENDPOINT,
-    "patience": PATIENCE,
-    "vm_name": "",
-    "types": list(TYPES),
-    "sources": ["Platform", "User"],
-    "approve_types": ["Freeze", "Reboot", "Redeploy"],
-    "freeze_seconds": 10,
-    "services": [],
-    "drain": [],
-    "restore": [],
-    "command_seconds": 300,
-    "mark": "/etc/ansible/facts.d/azure_maintenance.fact",
-    "mark_hours": 24,
-    "state": "/etc/ansible/facts.d/azure_maintenance_watch.fact",
-    "lock": "/run/azure_maintenance_watch.lock",
-}
 # One answer without an event may be the service being turned on again; the next one settles it.
 _MISSING_READS = 2
 _LONGEST_PAUSE = 60
@@ -49,26 +33,18 @@ class StepFailed(Exception):
     """A step of the drain or the restore went wrong; the text names it."""
 
 
-def load_config(path: str) -> dict[str, t.Any]:
-    """The file over the defaults. Raises ValueError for keys that are not known."""
-    with open(path, encoding="utf-8") as file:
-        given = json.load(file)
-    unknown = sorted(set(given) - set(DEFAULTS))
-    if unknown:
-        raise ValueError(f"{path}: unknown keys {', '.join(unknown)}")
-    return {**DEFAULTS, **given}
-
-
 def say(text: str) -> None:
-    """A line for the journal or the log."""
-    sys.stdout.write(f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ} {text}\n")
-    sys.stdout.flush()
+    """A line for the journal or the log; a log that cannot be written is no reason to stop."""
+    try:
+        sys.stdout.write(f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ} {text}\n")
+        sys.stdout.flush()
+    except OSError:
+        pass
 
 
 def execute(argv: t.Sequence[str], seconds: float, environment: dict[str, str]) -> None:
     """Run a command to its end. Raises StepFailed."""
-    # A file and no pipe: a daemon that a command starts may keep its output open for ever.
-    with tempfile.TemporaryFile() as output:
+    with _output() as output:
         try:
             done = subprocess.run(
                 list(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False,
@@ -80,6 +56,14 @@ def execute(argv: t.Sequence[str], seconds: float, environment: dict[str, str]) 
             output.seek(0)
             said = output.read().decode("utf-8", "replace").strip()
             raise StepFailed(f"{' '.join(argv)}: exit status {done.returncode}: {said[-200:]}")
+
+
+def _output() -> t.IO[bytes]:
+    """Where a command's words go. No pipe: a daemon that it starts may keep that open for ever."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:  # no room for words; the command may do without
+        return open(os.devnull, "w+b")
 
 
 def service(name: str, action: str) -> list[str]:
@@ -96,12 +80,17 @@ class State:
         self._path = path
 
     def load(self) -> dict[str, t.Any]:
-        """The state; empty when there is none."""
+        """The state; empty when there is none. Raises ValueError for one that this watcher did not write."""
         try:
             with open(self._path, encoding="utf-8") as file:
-                return json.load(file)
+                state = json.load(file)
         except FileNotFoundError:
             return {}
+        except ValueError as error:
+            raise ValueError(f"{self._path} cannot be read ({error}): restore by hand what was drained, and remove it") from None
+        if not isinstance(state, dict):
+            raise ValueError(f"{self._path} is no object: restore by hand what was drained, and remove it")
+        return state
 
     def save(self, state: dict[str, t.Any]) -> None:
         """Replace the file in one step, on disk before this returns."""
@@ -134,7 +123,11 @@ class Watcher:
         self._held = False
 
     def once(self) -> str:
-        """One pass. Raises EventsError when the metadata service could not be used; nothing is changed then."""
+        """One pass.
+
+        Raises EventsError when the metadata service could not be used, OSError or ValueError when the state could not:
+        nothing is drained that could not be restored after a crash.
+        """
         if self._is_held():
             return "held"
         self._name = self._name or self._client.own_name()
@@ -149,8 +142,9 @@ class Watcher:
             coming = [event for event in events.values() if event.status == "Scheduled"]
             if not coming:
                 return "started"
-            if not self._drain(state, coming[0]):
-                return "failed"
+            did = self._drain(state, coming[0])
+            if did != "drained":
+                return did
         return self._approve(state, events)
 
     # -- what there is ------------------------------------------------------------------------------------------------
@@ -196,19 +190,25 @@ class Watcher:
 
     # -- what is done about it ----------------------------------------------------------------------------------------
 
-    def _drain(self, state: dict[str, t.Any], event: Event) -> bool:
+    def _drain(self, state: dict[str, t.Any], event: Event) -> str:
         if self._pauses(state):
-            return False
+            return "failed"
+        untouched = "phase" not in state
         say(f"event {event.id}: {event.type} by {event.source or 'Platform'}, not before {event.not_before}: draining")
         state.update(phase="draining", since=state.get("since") or self._now().isoformat(), host=self._name)
         state.setdefault("services", [name for name in self.config["services"] if self._runs(name)])
         self._state.save(state)
+        # A rolling run writes its mark and then looks for this state, this watch the other way round: one of them sees the other.
+        if self._is_held():
+            if untouched:
+                self._state.clear()
+            return "held"
         environment = {
             "AZURE_EVENT_ID": event.id, "AZURE_EVENT_TYPE": event.type, "AZURE_EVENT_SOURCE": event.source or "",
             "AZURE_EVENT_NOT_BEFORE": event.not_before or "",
         }
         steps = [*self.config["drain"], *(service(name, "stop") for name in state["services"])]
-        return self._steps(state, steps, environment, "drained")
+        return "drained" if self._steps(state, steps, environment, "drained") else "failed"
 
     def _restore(self, state: dict[str, t.Any]) -> str:
         if self._pauses(state):
@@ -232,8 +232,18 @@ class Watcher:
                 continue
             if self._is_held():
                 return "held"
+            try:
+                self._client.approve([event.id])
+            except EventsError as error:
+                if error.kind != "refused":
+                    raise
+                # It may be over by now, or begins at its time; others may still be approved.
+                if entry.get("refused") != str(error):
+                    say(f"event {event.id}: its approval was refused: {error}")
+                    entry["refused"] = str(error)
+                    self._state.save(state)
+                continue
             say(f"event {event.id}: approved")
-            self._client.approve([event.id])
             entry["approved"] = True
             self._state.save(state)
             did = "approved"
@@ -258,7 +268,10 @@ class Watcher:
         return True
 
     def _pauses(self, state: dict[str, t.Any]) -> bool:
-        return bool(state.get("retry_at")) and self._now() < datetime.fromisoformat(state["retry_at"])
+        if not state.get("retry_at"):
+            return False
+        left = datetime.fromisoformat(state["retry_at"]) - self._now()
+        return timedelta(0) < left <= timedelta(seconds=_LONGEST_PAUSE)  # a clock that was set back must not make it longer
 
     def _runs(self, name: str) -> bool:
         try:
@@ -269,25 +282,36 @@ class Watcher:
 
 
 def one_pass(watcher: Watcher, trouble: list[str]) -> str:
-    """A pass that says each trouble with the metadata service once, until it is another."""
+    """A pass that says each trouble once, until it is another; none ends the watch."""
     try:
         did = watcher.once()
     except EventsError as error:
-        if trouble != [str(error)]:
-            say(f"{error.kind}: {error}")
-        trouble[:] = [str(error)]
-        return "unavailable"
-    trouble.clear()
+        did, said = "unavailable", f"{error.kind}: {error}"
+    except Exception as error:  # pylint: disable=broad-exception-caught  # a full disk, a state file that somebody edited
+        did, said = "failed", f"nothing could be done: {error or type(error).__name__}"
+    else:
+        trouble.clear()
+        return did
+    if trouble != [said]:
+        say(said)
+    trouble[:] = [said]
     return did
 
 
 def main() -> int:
-    """Entry point; exit status 1 when a drain or a restore failed."""
+    """Entry point; exit status 1 when a drain or a restore failed, 2 when the settings cannot be used."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", default="/etc/azure_maintenance/watch_events.json")
     parser.add_argument("--every", type=float, help="seconds between passes, for ever: where no timer calls this")
+    parser.add_argument("--check", action="store_true", help="only read the settings")
     options = parser.parse_args()
-    watcher = Watcher(load_config(options.config))
+    try:
+        watcher = Watcher(load_config(options.config))
+    except (OSError, ValueError, EventsError) as error:
+        say(f"{options.config} cannot be used: {error}")
+        return 2
+    if options.check:
+        return 0
     with open(watcher.config["lock"], "w", encoding="ascii") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -110,6 +110,15 @@ def test_update_domains_of_two_sets_may_overlap():
     assert promises.domains_apart([write("web-03", 0), write("db-01", 0)]).kept
 
 
+def test_redeploys_held_for_scheduled_events_were_let_go_early():
+    held = [write("db-01", 8, accepted="2026-11-22T12:00:06.500000+00:00", notice_seconds=60.0), write("web-01", 0, notice_seconds=0.0)]
+    told = promises.holds_cut_short(held, {IDS["db-01"].lower()})
+    assert told.kept and "held their redeploys for 60 s in all" in told.proof and "held them for 1.5 s (longest: 1.5 s)" in told.proof
+    nobody = [write("db-01", 50, accepted="2026-11-22T11:59:50+00:00", notice_seconds=60.0)]
+    broken(promises.holds_cut_short(nobody, {IDS["db-01"].lower()}), "db-01 waited 60.0 of 60 s: nobody approved")
+    broken(promises.holds_cut_short(held[1:], {IDS["db-01"].lower()}), "db-01 was not held at all")
+
+
 def test_paired_regions_touched_together_are_named():
     broken(
         promises.regions_apart([write("web-01", 0), write("api-01", 3)], PAIRS), "web-01 (region westeurope)", "api-01"

@@ -129,6 +129,7 @@ class Cloud:
         self.clock = FakeClock(self.simulator)
         for arm in self._arms.values():
             arm.reader.pacing = Pacing(_ClockOf(self))
+            arm.reader.limit(None)
         self.journal = journal
         return self
 

@@ -8,6 +8,7 @@ After a change that is meant, `UPDATE_EXAMPLE=1 pytest` on this file writes it a
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -51,7 +52,8 @@ def example(tmp_path_factory: pytest.TempPathFactory):
     cloud.simulator.stop()
     options = yaml.safe_load(block("yaml", GUIDE.read_text(encoding="utf-8"), "# group_vars/all.yml")[1])
     policy = Policy.from_options({name.removeprefix("rollout_"): value for name, value in options.items()})
-    return plan([vm.with_host(vm.name) for vm in fleet.vms], policy, fleet.now.replace(minute=0, second=0, microsecond=0))
+    made = plan([vm.with_host(vm.name) for vm in fleet.vms], policy, fleet.now.replace(minute=0, second=0, microsecond=0))
+    return dataclasses.replace(made, subscriptions=(demo["subscriptions"][0]["id"],))
 
 
 def test_the_frozen_plan_is_today_s(example):

@@ -16,9 +16,13 @@ PLUGINS, UTILS, SIMULATOR = ROOT / "plugins", ROOT / "plugins" / "module_utils",
 OURS = "ansible_collections.fleetops.azure_maintenance.plugins.module_utils."
 
 # Standard library and each other; no I/O, no Ansible, no clock: now is an argument.
-DOMAIN = {"alert_group", "alerts", "announcements", "vm", "maintenance", "addresses", "records", "estate", "fleet_summary", "selection", "outcome", "codes", "errors", "availability", "guards", "hosts", "overlay", "snapshot", "rollout", "rollout_calendar", "rollout_candidates", "rollout_chains",
-          "rollout_estimate", "rollout_lanes", "rollout_options", "rollout_reasons", "rollout_regions", "rollout_sweep", "rollout_terms",
-          "rollout_file", "rollout_health", "rollout_policy", "rollout_records", "rollout_schedule", "rollout_text", "rollout_csv", "rollout_learn", "rollout_recheck"}
+DOMAIN = {
+    "addresses", "alert_group", "alerts", "announcements", "availability", "codes", "errors", "estate", "fleet_summary", "guards",
+    "hosts", "maintenance", "outcome", "overlay", "records", "rollout", "rollout_calendar", "rollout_candidates",
+    "rollout_chains", "rollout_csv", "rollout_estimate", "rollout_file", "rollout_health", "rollout_lanes", "rollout_learn",
+    "rollout_options", "rollout_policy", "rollout_reasons", "rollout_recheck", "rollout_records", "rollout_regions",
+    "rollout_schedule", "rollout_sweep", "rollout_terms", "rollout_text", "selection", "snapshot", "vm",
+}
 # The one domain file that needs a package: users' expressions are JMESPath.
 EXPRESSIONS = "query"
 AZURE = {"arm", "arm_transport", "credentials"}
@@ -74,8 +78,11 @@ def test_the_domain_has_no_clock(name):
 
 def test_every_util_has_its_place():
     """A new file is domain, or is named here as an adapter."""
-    adapters = AZURE | ANSIBLE | {"alert_store", "announcer", "arm_reader", "pacing", "subscription", "second_opinion", "fleet", "live", "attempts", "operations", "redeploy", "journal", "activity", "approval", "crowd", "following", "interrupt", "results", "retrying", "starting", "surroundings",
-                                "packages", "scheduled_events"}
+    adapters = AZURE | ANSIBLE | {
+        "activity", "alert_store", "announcer", "approval", "arm_reader", "attempts", "crowd", "fleet", "following", "interrupt",
+        "journal", "live", "operations", "pacing", "packages", "redeploy", "results", "retrying", "scheduled_events",
+        "second_opinion", "starting", "subscription", "surroundings", "underway",
+    }
     assert {path.stem for path in UTILS.glob("*.py")} - {"__init__"} - DOMAIN - {EXPRESSIONS} <= adapters
 
 

@@ -24,19 +24,19 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.schedul
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "watch_events"
 
 
-def load():
-    """The role's program, beside the file that the role installs with it."""
-    spec = importlib.util.spec_from_file_location("watch_events", ROLE / "files" / "watch_events.py")
+def load(name: str):
+    """A file of the role, beside those that the role installs with it."""
+    spec = importlib.util.spec_from_file_location(name, ROLE / "files" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules["scheduled_events"] = scheduled_events
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        del sys.modules["scheduled_events"]
+    spec.loader.exec_module(module)
     return module
 
 
-watch = load()
+with pytest.MonkeyPatch.context() as patch:
+    patch.setitem(sys.modules, "scheduled_events", scheduled_events)
+    settings = load("watch_settings")
+    patch.setitem(sys.modules, "watch_settings", settings)
+    watch = load("watch_events")
 
 
 class Machine:
@@ -44,14 +44,14 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.events, self.approved, self.ran = folder, [], [], []
-        self.reads, self.broken, self.stopped, self.trouble = 0, set(), set(), None
+        self.reads, self.broken, self.stopped, self.trouble, self.refused = 0, set(), set(), None, set()
         self.time = datetime(2026, 3, 2, tzinfo=timezone.utc)
         self.mark = folder / "mark"
         self.new()
 
-    def new(self, **settings) -> None:
-        config = {**watch.DEFAULTS, "services": ["web", "db"], "drain": [["leave"]], "restore": [["join"]], "vm_name": "web-03",
-                  "mark": str(self.mark), "state": str(self.folder / "state"), **settings}
+    def new(self, **changes) -> None:
+        config = {**settings.DEFAULTS, "services": ["web", "db"], "drain": [["leave"]], "restore": [["join"]], "vm_name": "web-03",
+                  "mark": str(self.mark), "state": str(self.folder / "state"), **changes}
         self.watcher = watch.Watcher(config, self, lambda: self.time, self.run)
 
     # the metadata service
@@ -62,6 +62,8 @@ class Machine:
         return Document(1, list(self.events), "2020-07-01")
 
     def approve(self, event_ids):
+        if self.refused & set(event_ids):
+            raise EventsError("refused", "400 unknown event")
         self.approved += event_ids
 
     # the commands
@@ -201,10 +203,11 @@ def test_a_rolling_run_is_left_alone(machine):
 def test_a_rolling_run_that_comes_while_it_drains_is_not_approved_for(machine):
     run = machine.run
 
-    def mark(*arguments):
-        machine.mark.write_text("{}")
-        os.utime(machine.mark, (machine.time.timestamp(),) * 2)
-        run(*arguments)
+    def mark(argv, *rest):
+        if argv == ["leave"]:
+            machine.mark.write_text("{}")
+            os.utime(machine.mark, (machine.time.timestamp(),) * 2)
+        run(argv, *rest)
 
     machine.new()
     machine.watcher._run = mark
@@ -223,6 +226,78 @@ def test_trouble_with_the_service_changes_nothing(machine, capsys):
     trouble = []
     assert [watch.one_pass(machine.watcher, trouble) for dummy in range(3)] == ["unavailable"] * 3
     assert machine.ran == DRAINED and capsys.readouterr().out.count("answers 500") == 1
+
+
+def test_a_rolling_run_that_marks_the_machine_first_wins(machine, monkeypatch):
+    """Both look at the same moment: the mark appears between this watch's look and its own note of what it does."""
+    save = watch.State.save
+
+    def late(state, content):
+        save(state, content)
+        machine.mark.write_text("{}")
+        os.utime(machine.mark, (machine.time.timestamp(),) * 2)
+
+    monkeypatch.setattr(watch.State, "save", late)
+    machine.event()
+    assert machine.passes() == ["held"] and not machine.ran and machine.state() is None
+    monkeypatch.setattr(watch.State, "save", save)
+    machine.mark.unlink()
+    assert machine.passes() == ["approved"]
+
+
+def test_a_refused_approval_keeps_no_other_from_being_given(machine, capsys):
+    machine.event("e1")
+    machine.event("e2", "Reboot")
+    machine.refused = {"e1"}
+    assert machine.passes(3) == ["approved", "drained", "drained"] and machine.approved == ["e2"]
+    assert capsys.readouterr().out.count("event e1: its approval was refused") == 1
+    machine.refused = set()
+    assert machine.passes() == ["approved"] and machine.approved == ["e2", "e1"]
+
+
+def test_nothing_is_drained_that_could_not_be_restored(machine, monkeypatch, capsys):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    machine.event()
+    trouble = []
+    with monkeypatch.context() as disk:
+        disk.setattr(watch.os, "replace", full)
+        assert [watch.one_pass(machine.watcher, trouble) for dummy in range(3)] == ["failed"] * 3
+        assert not machine.ran and not machine.approved and capsys.readouterr().out.count("No space left") == 1
+    assert watch.one_pass(machine.watcher, trouble) == "approved"
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"phase": "dra'])
+def test_a_state_that_cannot_be_read_is_said_and_ends_nothing(machine, content, capsys):
+    (machine.folder / "state").write_text(content)
+    machine.event()
+    assert watch.one_pass(machine.watcher, []) == "failed" and not machine.ran
+    assert "restore by hand" in capsys.readouterr().out
+
+
+def test_a_log_or_a_temporary_directory_that_is_full_ends_nothing(monkeypatch):
+    class Full:
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+    def full():
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(watch.sys, "stdout", Full())
+    watch.say("x")
+    monkeypatch.setattr(watch.tempfile, "TemporaryFile", full)
+    watch.execute(["true"], 5, {})
+    with pytest.raises(watch.StepFailed, match="exit status 3"):
+        watch.execute(["sh", "-c", "echo no; exit 3"], 5, {})
+
+
+def test_a_clock_that_was_set_back_prolongs_no_pause(machine):
+    machine.broken = {"leave"}
+    machine.event()
+    assert machine.passes() == ["failed"]
+    machine.broken, machine.time = set(), machine.time - timedelta(hours=5)
+    assert machine.passes() == ["approved"]
 
 
 @pytest.mark.parametrize("event, did", [
@@ -256,14 +331,45 @@ def test_settings_are_checked_and_the_role_knows_them_all(tmp_path):
     path = tmp_path / "config.json"
     path.write_text('{"servics": []}')
     with pytest.raises(ValueError, match="servics"):
-        watch.load_config(str(path))
+        settings.load_config(str(path))
+    path.write_text('{"freeze_seconds": "30", "drain": [["leave", "now"]]}')
+    assert settings.load_config(str(path))["freeze_seconds"] == 30
+    for content, words in (('{"freeze_seconds": "soon"}', "freeze_seconds 'soon' is no number"), ('{"drain": "leave"}', "each command is a list"),
+                           ('{"drain": [[]]}', "each command is a list"), ('{"services": "web"}', "services is no list"), ('{"mark": 1}', "mark 1 is no text"),
+                           ("[]", "no object"), ("{", "Expecting")):
+        path.write_text(content)
+        with pytest.raises(ValueError, match=words):
+            settings.load_config(str(path))
     written = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__watch_events_settings"]
-    assert set(watch.DEFAULTS) - {"state", "lock"} == set(written)
+    assert set(settings.DEFAULTS) - {"state", "lock"} == set(written)
     defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
-    assert all(defaults[f"watch_events_{key}"] == watch.DEFAULTS[key] for key in written)
+    assert all(defaults[f"watch_events_{key}"] == settings.DEFAULTS[key] for key in written)
     options = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     assert set(options) == set(defaults)
     assert all(spec["default"] == defaults[name] for name, spec in options.items() if "default" in spec)
+
+
+@pytest.mark.parametrize("content, code", [('{"endpoint": "http://127.0.0.1:9"}', 0), ("{", 2), ('{"endpoint": "nowhere"}', 2), (None, 2)])
+def test_settings_can_be_checked_before_they_are_used(tmp_path, content, code):
+    for path in (*(ROLE / "files").glob("*.py"), Path(scheduled_events.__file__)):
+        shutil.copy(path, tmp_path)
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    command = [sys.executable, "-sE", str(tmp_path / "watch_events.py"), "--check", "--config", str(tmp_path / "config.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code and not done.stderr and ("cannot be used" in done.stdout) == bool(code)
+
+
+def test_a_second_watch_gives_way(tmp_path):
+    for path in (*(ROLE / "files").glob("*.py"), Path(scheduled_events.__file__)):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"lock": str(tmp_path / "lock"), "mark": str(tmp_path / "config.json"), "state": str(tmp_path / "state")}))
+    command = [sys.executable, "-sE", str(tmp_path / "watch_events.py"), "--config", str(tmp_path / "config.json")]
+    with subprocess.Popen([*command, "--every", "60"], stdout=subprocess.PIPE, text=True) as first:
+        assert "keeping out of its way" in first.stdout.readline()
+        second = subprocess.run(command, capture_output=True, text=True, check=False)
+        first.terminate()
+    assert second.returncode == 0 and "another pass is under way" in second.stdout
 
 
 def test_systemd_takes_the_units(tmp_path):

@@ -32,11 +32,11 @@ def fleet(**imds):
     }
 
 
-def ask(host, method="GET", path="/metadata/scheduledevents", version=VERSIONS[-1], body=None, headers=HEADER):
+def ask(host, method="GET", path="/metadata/scheduledevents", version=VERSIONS[-1], body=None, headers=None):
     """Status and body of a request to a VM's metadata service."""
     connection = http.client.HTTPConnection(f"{NET}.{host}", PORT, timeout=5)
     try:
-        connection.request(method, path + (f"?api-version={version}" if version else ""), body and json.dumps(body), headers)
+        connection.request(method, path + (f"?api-version={version}" if version else ""), body and json.dumps(body), HEADER if headers is None else headers)
         answer = connection.getresponse()
         text = answer.read().decode()
         return answer.status, json.loads(text) if text[:1] in ("{", "[") else text

@@ -25,7 +25,7 @@ def test_accepted_and_refused_writes(run, small):
         **{"method": "POST", "status": 202, "start": 0, "end": None, "set": "alpha/app", "update_domain": 1},
         **{"region": "westeurope", "outcome": None, "client_request_id": "mine", "down": True, "accepted": 0},
         **{"operation_id": 0, "error": None, "caller": arm.credential["client_id"]},
-        **{"zone": None, "instance_id": None, "via": "vm"},
+        **{"zone": None, "instance_id": None, "via": "vm", "notice_seconds": 0.0},
     }
     assert (refused["status"], refused["outcome"], refused["error"]) == (409, "refused", "OperationNotAllowed")
     assert refused["start"] == refused["end"] and refused["set"] is None and refused["down"] is False

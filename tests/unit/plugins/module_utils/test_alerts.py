@@ -88,6 +88,38 @@ def test_alternatives_of_one_field_are_containsany():
     assert not alerts.same_rule(by_hand, rule)
 
 
+def test_a_webhook_that_is_sent_something_else_is_seen():
+    present = answered_group(wanted().group(None))
+    hook = present["properties"]["webhookReceivers"][0]
+    del hook["useCommonAlertSchema"]
+    assert groups.same_group(present, wanted().group(present)), "left out of the answer"
+    hook["useCommonAlertSchema"] = False
+    assert not groups.same_group(present, wanted().group(present))
+    hook.update(useCommonAlertSchema=True, serviceUri="https://[odd")
+    assert not groups.same_group(present, wanted().group(present)) and groups.shown_group(present)["webhooks"] == {"eda": groups.HIDDEN}
+
+
+def test_tags_are_texts():
+    body = wanted(tags={"cost": 7, "on": True}).group(None)
+    assert body["tags"] == {"cost": "7", "on": "True", groups.MARK: "vm-maint"}
+
+
+def test_what_is_missing_or_null_in_an_answer_is_a_default():
+    rule = wanted(description="").rule(None, S, [], OWN)
+    bare = copy.deepcopy(rule)
+    del bare["tags"], bare["properties"]["enabled"], bare["location"]
+    bare["properties"]["description"] = None
+    for action in bare["properties"]["actions"]["actionGroups"]:
+        del action["webhookProperties"]
+    assert alerts.same_rule(bare, wanted(description="").rule(bare, S, [], OWN))
+    group = wanted().group(None)
+    bare_group = {"tags": None, **copy.deepcopy(group), "location": None}
+    del bare_group["properties"]["enabled"]
+    assert groups.same_group(bare_group, wanted().group(bare_group))
+    assert not alerts.same_rule({}, rule) and not groups.same_group({"properties": None}, group)
+    assert not alerts.is_maintenance_rule({"properties": None}) and not alerts.uses_group({}, OWN)
+
+
 # -- what is kept -------------------------------------------------------------------------------------------------------
 
 def test_other_receivers_tags_names_and_the_location_stay():
@@ -184,6 +216,8 @@ def test_regions_are_spelled_as_notices_spell_them():
     ({"emails": ["nobody"]}, "'nobody' is not a mail address"), ({"arm_roles": ["boss"]}, "neither a role definition's id nor one of owner,"),
     ({"action_group_ids": ["ops"]}, "'ops' is not the id of an action group"),
     ({"webhooks": [{"name": "a", "url": SECRET}, {"name": "A", "url": SECRET}]}, "'a' is there twice"),
+    ({"webhooks": [{"name": "a", "url": "https://[s3cret/x"}]}, "the URL of 'a' does not begin with https://"),
+    ({"webhooks": [{"name": "a", "url": "https://x.example.org/s3cret y"}]}, "the URL of 'a' does not begin with https://"),
     ({"webhooks": [{"name": "a", "url": "s3cret.example.org"}]}, "the URL of 'a' does not begin with https://")])
 def test_options_that_cannot_work(options, words):
     with pytest.raises(OptionsError, match=words) as caught:

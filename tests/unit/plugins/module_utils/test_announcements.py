@@ -51,6 +51,14 @@ class Watch:
         return [event["kind"] + (f" {event['hours']:g}" if event["hours"] is not None else "") for event in self.events]
 
 
+def test_what_azure_still_shows_after_months_is_said_once():
+    """A block that outlives its windows by more than the memory's time is no news at each look."""
+    watch = Watch()
+    assert watch.look(200, web=WAVE) == ["window_announced"] and watch.look(201, web=WAVE) == watch.look(300, web=WAVE) == []
+    watch.look(301, web=GONE)
+    assert watch.look(302, web=GONE) == [] and watch.memory.vms == {}
+
+
 @pytest.mark.parametrize("looks, expected", [
     # announced before its window, opened, near its end, done by Azure
     ([(-5, WAVE), (-4, WAVE), (0, WAVE), (1, WAVE), (27.5, WAVE), (29.5, WAVE), (29.9, WAVE), (30.5, WAVE), (31, WAVE), (32, WAVE), (33, DONE),

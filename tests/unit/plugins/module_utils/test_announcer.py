@@ -63,6 +63,20 @@ def test_a_batch_that_was_not_taken_is_handed_out_again(start):
     assert start().pending() == []
 
 
+def test_a_batch_that_was_taken_comes_no_more_though_the_disk_is_full(start, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    source = start()
+    source.poll()
+    with monkeypatch.context() as disk:
+        disk.setattr(announcer_module.os, "replace", full)
+        with pytest.raises(OSError, match="No space"):
+            source.taken()
+        assert source.pending() == [], "or each try would tell it again"
+    assert source.poll() == [] and start().pending() == [], "written down as soon as there is room"
+
+
 def test_the_state_is_private_and_whole(start, tmp_path):
     start().poll()
     files = sorted((tmp_path / "eda").iterdir())

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from unit.plugins.module_utils.rollout_fleet import NOW, status, vm
+from unit.plugins.module_utils.rollout_fleet import NOW, set_id, status, vm
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.availability import Availability
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guards import STATE_SENTENCES, Policy, check, state_sentence
@@ -73,11 +75,14 @@ def test_one_update_domain_at_a_time():
 
 
 def test_members_without_a_domain_are_domains_of_their_own():
-    flexible = [vm("a", "pool"), vm("b", "pool")]
+    pool = set_id("pool", kind="virtualMachineScaleSets")
+    a, b, c, d = (replace(vm(name), scale_set=pool, update_domain=domain) for name, domain in (("a", None), ("b", None), ("c", None), ("d", 0)))
+    flexible = [a, b]
     assert set(ask(flexible)) == {"a", "b"}
-    assert ask(flexible, [vm("c", "pool")], most="2") == {}
-    assert "max_unavailable is 1" in ask(flexible, [vm("c", "pool")], most="1")["a"].reason
-    assert set(ask([vm("a", "pool", 0), vm("b", "pool")], most="2")) == {"a", "b"}, "a known domain is respected"
+    assert ask(flexible, [c], most="2") == {}
+    assert "max_unavailable is 1" in ask(flexible, [c], most="1")["a"].reason
+    assert set(ask([d, b], most="2")) == {"d", "b"}, "a known domain is respected"
+    assert set(ask([vm("a", "web"), vm("b", "web")], most="2")) == {"a", "b"}, "in an availability set every VM has one"
 
 
 def test_a_vm_that_may_not_start_is_not_in_the_way_of_its_domain():

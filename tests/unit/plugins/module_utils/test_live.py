@@ -55,8 +55,8 @@ def test_an_answer_without_the_view_that_was_asked_for(pools):
 def test_whole_sets(pools, name, members):
     reader = LiveReader(pools.arm())
     one = reader.vm(vm_id(pools, name))
-    ((key, found),) = reader.sets_of([one]).items()
-    assert key == one.failure_domain.set_key and sorted(vm.name for vm in found) == members
+    found = reader.sets_of([one])[one.failure_domain.set_key]
+    assert sorted(vm.name for vm in found) == members
 
 
 def test_an_instance_list_that_lost_its_own_instance(pools):

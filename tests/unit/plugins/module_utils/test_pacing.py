@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import BURST, PER_SECOND, UNSAID_WAIT, Pacing
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import (
+    BURST, PER_SECOND, UNSAID_WAIT, Abandoned, Pacing, WallClock)
 
 A, B = "/subscriptions/A/providers/x", "/subscriptions/b/resourceGroups/g"
 
@@ -100,3 +103,22 @@ def test_pages_of_lists_count_and_wait_only_for_what_is_closed(clock):
     before = clock.now
     budget.take(patient=False)
     assert clock.now == before + 7
+
+
+def test_a_clock_that_is_abandoned_stops_those_who_wait_and_those_who_come():
+    clock, ended = WallClock(), []
+    budget = Pacing(clock).of(A)
+    budget.close(600)
+
+    def read():
+        with pytest.raises(Abandoned):
+            budget.take()
+        ended.append(True)
+
+    waiting = threading.Thread(target=read, daemon=True)
+    waiting.start()
+    clock.abandon()
+    waiting.join(5)
+    assert ended
+    with pytest.raises(Abandoned):
+        budget.take(patient=False)

@@ -68,7 +68,8 @@ def test_what_cannot_be_right_is_named(options, words):
         Calendar.from_options(options)
 
 
-@pytest.mark.parametrize("options", [{}, NIGHTS, {"open": [{"days": ["sun", "mon"], "to": "05:30"}], "closed": ["2026-12-24", {"from": "2026-12-31", "to": "2027-01-02"}]}])
+@pytest.mark.parametrize("options", [
+    {}, NIGHTS, {"open": [{"days": ["sun", "mon"], "to": "05:30"}], "closed": ["2026-12-24", {"from": "2026-12-31", "to": "2027-01-02"}]}])
 def test_the_record_reads_back(options):
     calendar = Calendar.from_options(options)
     assert Calendar.from_options(json.loads(json.dumps(calendar.to_record()))) == calendar

@@ -156,12 +156,15 @@ def test_times_are_read_leniently(text: t.Any, read: str | None) -> None:
 
 
 def test_started_empty_and_odd_documents() -> None:
-    started = parse_document(json.dumps({"DocumentIncarnation": "8", "Events": [{**EVENT, "EventStatus": "Started", "NotBefore": "", "DurationInSeconds": 9}]}), VERSIONS[0])
+    event = {**EVENT, "EventStatus": "Started", "NotBefore": "", "DurationInSeconds": 9}
+    started = parse_document(json.dumps({"DocumentIncarnation": "8", "Events": [event]}), VERSIONS[0])
     assert (started.incarnation, started.events[0].not_before, started.events[0].duration_seconds) == (8, None, 9)
     assert parse_document('{"DocumentIncarnation": 1, "Events": []}', VERSIONS[0]).events == []
     assert parse_document('{"DocumentIncarnation": 1, "Events": null}', VERSIONS[0]).events == []
     assert parse_document("", VERSIONS[0]).incarnation is None
     assert parse_document("\ufeff{}".lstrip("\ufeff"), VERSIONS[0]).events == []
+    odd = parse_document(json.dumps({"Events": [{**EVENT, "DurationInSeconds": "", "Resources": "web-03"}]}), VERSIONS[0]).events[0]
+    assert odd.duration_seconds is None and odd.resources == ["web-03"], "no event is missed for an odd field"
     bare = parse_document(json.dumps({"events": [{"eventid": "1"}]}), VERSIONS[0]).events[0]
     assert (bare.resources, bare.not_before, bare.source) == ([], None, None) and not bare.is_only("web-03")
 
@@ -198,6 +201,18 @@ def test_400_to_a_version_that_was_asked_for_is_an_error(service: Service) -> No
     with pytest.raises(EventsError, match="2019-08-01"):
         Client(service.url, "2020-07-01").read()
     assert len(service.seen) == 1
+
+
+def test_400_to_an_approval_is_about_the_event_and_keeps_the_version(service: Service, client: Client) -> None:
+    service.answers = [DOCUMENT, answer(400, {"error": "unknown event"})]
+    client.read()
+    with pytest.raises(EventsError, match="unknown event"):
+        client.approve(["gone"])
+    assert len(service.seen) == 2 and client.api_version == VERSIONS[0]
+    service.answers = [answer(400, {"error": "nope"})]
+    with pytest.raises(EventsError):
+        client.read()
+    assert client.api_version == VERSIONS[0], "an outage must not leave an old version behind, which knows no sources"
 
 
 @pytest.mark.parametrize(("status", "kind"), [(404, "not_offered"), (401, "refused"), (403, "refused"), (405, "refused"), (302, "refused")])
@@ -285,7 +300,7 @@ def test_the_own_name(service: Service, client: Client) -> None:
 ON_GUESTS = [
     *(ROOT / "plugins" / "module_utils" / f"{name}.py" for name in ("scheduled_events", "guest_module")),
     *(ROOT / "plugins" / "modules" / f"scheduled_events_{name}.py" for name in ("info", "approve")),
-    ROOT / "roles" / "watch_events" / "files" / "watch_events.py",
+    *(ROOT / "roles" / "watch_events" / "files" / f"watch_{name}.py" for name in ("settings", "events")),
 ]
 
 
@@ -296,7 +311,7 @@ def test_what_runs_on_guests_is_old_enough_and_brings_nothing_along(path: Path) 
              for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
     foreign = {name for name in names if name.split(".")[0] not in sys.stdlib_module_names}
     ours = {f"ansible_collections.fleetops.azure_maintenance.plugins.module_utils.{name}" for name in ("scheduled_events", "guest_module")}
-    assert foreign <= ours | {"ansible.module_utils.basic", "scheduled_events"}
+    assert foreign <= ours | {"ansible.module_utils.basic", "scheduled_events", "watch_settings"}
 
 
 def old_python() -> str | None:
@@ -312,7 +327,7 @@ def test_it_runs_on_python_3_9(service: Service, tmp_path: Path) -> None:
     python = old_python()
     if python is None:
         pytest.skip("no Python 3.9 on this machine: only parsed with its grammar")
-    for path in (ON_GUESTS[0], ON_GUESTS[-1]):
+    for path in (ON_GUESTS[0], *ON_GUESTS[-2:]):
         shutil.copy(path, tmp_path)
     settings = {"endpoint": service.url, "vm_name": "web-03", "state": str(tmp_path / "state"), "mark": str(tmp_path / "mark"), "lock": str(tmp_path / "lock")}
     (tmp_path / "config.json").write_text(json.dumps(settings))

@@ -22,8 +22,8 @@ def reading(*vms):
     return Snapshot([one.to_record(NOW) for one in vms], NOW, [], ["a warning"])
 
 
-def after(snapshot, later, asked=ASKED):
-    return Snapshot.from_text(snapshot.to_text(ASKED, CONTROLLER), asked, CONTROLLER + later)
+def after(snapshot, later, asked=None):
+    return Snapshot.from_text(snapshot.to_text(ASKED, CONTROLLER), asked or ASKED, CONTROLLER + later)
 
 
 def windows(record):

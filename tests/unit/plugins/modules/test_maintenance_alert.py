@@ -148,6 +148,28 @@ def test_what_azure_refuses(cloud, execute, fault, words):
     assert code == 1 and words in result["msg"] and "s3cret" not in json.dumps(result)
 
 
+@pytest.mark.parametrize("quoted", [
+    "https://hooks.example.org/in?code=s3cret", "HTTPS://HOOKS.EXAMPLE.ORG:443/in?code=s3cret", "https%3A%2F%2Fhooks.example.org%2Fin%3Fcode%3Ds3cret"])
+def test_azures_words_are_shown_without_the_url_in_whatever_spelling(cloud, execute, quoted):
+    cloud.fault("actionGroups", "PUT", count=0, status=400, body={"Code": "Odd", "Message": f"serviceUri '{quoted}' is odd"})
+    code, result = execute()
+    assert code == 1 and "Odd: serviceUri '(hidden)' is odd" in result["msg"] and "s3cret" not in json.dumps(result).lower()
+
+
+def test_what_is_gone_by_the_time_it_is_deleted_is_deleted(cloud, execute):
+    execute()
+    cloud.fault("activityLogAlerts", "DELETE", status=404, body={})
+    assert execute(state="absent")[0] == 0
+
+
+def test_a_list_that_azure_does_not_give_removes_nothing(cloud, execute):
+    execute()
+    before = writes(cloud)
+    cloud.fault(f"subscriptions/{SUBSCRIPTION}/providers/Microsoft.Insights/activityLogAlerts", "GET", count=0, status=404, code="NotFound")
+    code, result = execute(state="absent")
+    assert code == 1 and "could not list the alerts that use the action group" in result["msg"] and writes(cloud) == before
+
+
 @pytest.mark.parametrize("fault", [{"status": 503, "executed": True}, {"status": 429, "retry_after": 0}, {"drop": "after"}, {"drop": "before"}])
 def test_a_write_that_got_no_answer_is_repeated(cloud, execute, fault):
     cloud.fault("activityLogAlerts", "PUT", **fault)

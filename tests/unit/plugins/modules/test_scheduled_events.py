@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,25 @@ def test_named_events(vms):
     result = vms.approve(event_ids=[number.upper(), gone])
     assert (result["approved"], result["gone"]) == ([number], [gone])
     assert vms.approve(event_ids=[number])["already_started"] == [number] and len(vms.posts()) == 1
+
+
+def test_no_event_named_is_none_approved(vms):
+    vms.info()
+    vms.redeploy()
+    result = vms.approve(event_ids=[], wait=60)
+    assert (result["changed"], result["approved"], result["gone"], result["events"]) == (False, [], [], []) and not vms.posts()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_delayed_approval_comes_after_the_answer(vms):
+    vms.info()
+    vms.redeploy()
+    result = vms.approve(**SAFE, delay=1)
+    assert result["changed"] and result["approved"] and not vms.posts(), "the answer comes first"
+    deadline = time.monotonic() + 10
+    while not vms.posts() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert vms.posts() == result["approved"]
 
 
 def test_an_event_that_ends_before_its_approval_is_gone(vms, monkeypatch):
