@@ -18,6 +18,8 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm impo
 
 # A refusal is answered at once; an operation that was taken on and failed ends later than that.
 _AT_ONCE = dt.timedelta(seconds=30)
+# One that was accepted longer ago has ended, whether the log heard of it or not.
+_LONGEST = dt.timedelta(minutes=90)
 # HTTP status of a refusal, as the log spells it. 5xx is none: it may have been executed.
 _REFUSALS = ("badrequest", "unauthorized", "forbidden", "notfound", "methodnotallowed", "conflict", "preconditionfailed", "toomanyrequests",
              "429", "locked")
@@ -68,6 +70,15 @@ def ending(events: t.Iterable[Event], client_request_id: str | None = None) -> s
     if at_once and last.http in _REFUSALS and client_request_id is not None:
         return "refused"
     return None  # failed without having been accepted: neither is certain
+
+
+def under_way(events: t.Iterable[Event], now: dt.datetime) -> bool:
+    """Whether one was accepted not long ago and nothing tells that it ended."""
+    ends: dict[str, set[str]] = {}
+    for event in events:
+        if event.status != "accepted" or now - event.when < _LONGEST:
+            ends.setdefault(event.client_request_id, set()).add(event.status)
+    return any("accepted" in statuses and not statuses & {"succeeded", "failed", "canceled"} for statuses in ends.values())
 
 
 def _event(item: t.Mapping[str, t.Any]) -> Event | None:

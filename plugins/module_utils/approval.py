@@ -22,6 +22,7 @@ GRAPH = "2021-03-01"
 ACKNOWLEDGE = "2023-10-01-preview"
 _QUERY = "maintenanceresources | where type =~ 'microsoft.maintenance/scheduledevents' | project id, name, properties"
 _EVERY = 10.0
+_LATER = 60.0
 _TRIES = 3
 
 
@@ -62,9 +63,11 @@ class Approvals:
     def _events(self, subscriptions: t.Sequence[str]) -> list[Event]:
         body = {"subscriptions": subscriptions, "query": _QUERY, "options": {"$top": 1000, "resultFormat": "objectArray"}}
         try:
-            answer = self._arm.query("/providers/Microsoft.ResourceGraph/resources", GRAPH, "look for scheduled events", body)
-        except AzureError:
-            self._silent = True  # the wait shows itself in the time it takes
+            answer = self._arm.query("/providers/Microsoft.ResourceGraph/resources", GRAPH, "look for scheduled events", body, once=True)
+        except AzureError as error:
+            # The wait shows itself in the time it takes; what passes is looked for again, later.
+            self._silent = error.status is not None and error.status < 500 and error.status not in (408, 429)
+            self._next = self._clock.monotonic() + max(_LATER, error.retry_after or 0.0)
             return []
         rows = answer.get("data") if isinstance(answer.get("data"), list) else []
         return [event for row in rows if (event := _event(row)) is not None]

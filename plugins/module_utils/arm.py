@@ -13,7 +13,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
-import time
 import typing as t
 import urllib.parse
 from dataclasses import dataclass
@@ -21,10 +20,10 @@ from dataclasses import dataclass
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm_reader import Reader
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm_transport import (
     Renewable, SameHostAuthentication, Wire, error_of, first_line, host_of, is_no_answer, is_sign_in, make_client, make_transport, never_sent,
-    seconds_of, sign_in_error)
+    retry_after, sign_in_error)
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import Settings, make_credential, resolve_cloud
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, IncompleteFleet, NotFound
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Clock, Pacing
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Clock, Pacing, WallClock
 
 try:
     from azure.core.rest import HttpRequest
@@ -38,6 +37,11 @@ RESOURCES = "2022-12-01"
 ACTIVITY_LOG = "2015-04-01"
 _MAX_PAGES = 10_000
 _NO_PAGE = (-1, None)
+# 4xx answers of something on the way that did not wait for Azure's.
+_TIMED_OUT = (408, 425, 499)
+_WORDS = {"succeeded": "succeeded", "failed": "failed", "canceled": "canceled", "cancelled": "canceled"}
+# Answers after which only the VM itself can tell: the URL is not known any more, or not to be asked.
+_NOT_TOLD = (400, 403, 404, 405, 410)
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,9 @@ class OperationStatus:
 class Arm:
     """One signed-in connection to a cloud's Resource Manager. Thread-safe once made; makes no request until asked."""
 
-    def __init__(self, settings: Settings, clock: Clock = time) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self.settings = settings
+        self._clock = clock = clock or WallClock()
         self._parsing = threading.Lock()
         transport = make_transport()
         pacing = Pacing(clock)
@@ -84,6 +89,11 @@ class Arm:
         """HTTP answers seen so far."""
         return self._wire.answers
 
+    def abandon(self) -> None:
+        """End the waiting of all threads that read: their answers are not wanted any more. Nothing can be read afterwards."""
+        if isinstance(self._clock, WallClock):
+            self._clock.abandon()
+
     def now(self) -> dt.datetime:
         """Aware UTC time of the cloud, by the Date header of its last answer (the controller's clock may be off)."""
         return dt.datetime.now(dt.timezone.utc) + self._wire.skew
@@ -96,9 +106,9 @@ class Arm:
         """One resource. Raises NotFound, AuthError or AzureError, each saying what was being done."""
         return self._object(HttpRequest("GET", self.url(path, api_version, params)), doing)
 
-    def query(self, path: str, api_version: str, doing: str, body: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-        """The answer to a question asked by POST. It changes nothing and may be asked again; raises as :meth:`get` does."""
-        return self._object(HttpRequest("POST", self.url(path, api_version), json=body), doing)
+    def query(self, path: str, api_version: str, doing: str, body: t.Mapping[str, t.Any], once: bool = False) -> dict[str, t.Any]:
+        """The answer to a question asked by POST. It changes nothing and may be asked again, unless ``once``; raises as :meth:`get` does."""
+        return self._object(HttpRequest("POST", self.url(path, api_version), json=body), doing, once)
 
     def put(self, path: str, api_version: str, doing: str, body: t.Mapping[str, t.Any]) -> None:
         """Make a resource what ``body`` says. Twice is the same as once, so it is repeated as a read is; raises as :meth:`get` does."""
@@ -109,11 +119,11 @@ class Arm:
         try:
             self.reader.read(HttpRequest("DELETE", self.url(path, api_version)), doing, json.loads)
         except NotFound as error:
-            if (error.code or "").lower() not in ("resourcenotfound", "notfound"):
+            if (error.code or "notfound").lower() not in ("resourcenotfound", "notfound"):
                 raise
 
-    def _object(self, request: t.Any, doing: str) -> dict[str, t.Any]:
-        body = self.reader.read(request, doing, json.loads)
+    def _object(self, request: t.Any, doing: str, once: bool = False) -> dict[str, t.Any]:
+        body = self.reader.read(request, doing, json.loads, once=once)
         if not isinstance(body, dict):
             raise AzureError(doing, "the answer is not a JSON object")
         return body
@@ -165,7 +175,7 @@ class Arm:
         """
         request = HttpRequest("POST", self.url(path, api_version), headers={"x-ms-client-request-id": client_request_id})
         try:
-            response = self._wire.send(request)
+            response = self._wire.send(request, **self.reader.timeout())
         except Exception as error:
             if is_sign_in(error):
                 raise sign_in_error(error) from None
@@ -179,29 +189,41 @@ class Arm:
     def _post_result(self, response: t.Any) -> PostResult:
         status, headers = response.status_code, response.headers
         code, message = error_of(response.content or b"")
-        kind = "accepted" if status in (200, 201, 202) else "throttled" if status == 429 else "unknown" if status >= 500 or status < 400 else "refused"
+        refused = 400 <= status < 500 and status not in _TIMED_OUT
+        kind = "accepted" if status in (200, 201, 202) else "throttled" if status == 429 else "refused" if refused else "unknown"
         return PostResult(kind, status, code, message, self._own_url(headers.get("Azure-AsyncOperation")),
-                          self._own_url(headers.get("Location")), seconds_of(headers.get("Retry-After")), headers.get("x-ms-request-id"))
+                          self._own_url(headers.get("Location")), retry_after(headers), headers.get("x-ms-request-id"))
 
-    def operation(self, url: str) -> OperationStatus:
-        """Ask after a running operation. Raises AzureError when no answer is to be had now."""
+    def operation(self, url: str, monitor: bool = False) -> OperationStatus:
+        """Ask after a running operation; a ``monitor`` URL (Location) tells of a failure by its HTTP status.
+
+        Raises AzureError when no answer is to be had now.
+        """
         doing = "ask after the operation"
         try:
             body = self.reader.read(HttpRequest("GET", url), doing, json.loads)
-        except NotFound:
-            return OperationStatus("forgotten")
         except AzureError as error:
-            if error.status == 410:
+            if error.status in _NOT_TOLD:
                 return OperationStatus("forgotten")
+            if monitor and error.status and 400 <= error.status < 500 and error.status not in (401, 429, *_TIMED_OUT):
+                return OperationStatus("failed", error.code, error.detail)
             raise
         if not isinstance(body, (dict, type(None))):
             raise AzureError(doing, "the answer is not a JSON object")
         if not body:  # a monitor URL: 200 or 204 with nothing in it is success
             return OperationStatus("succeeded")
-        word = str(body.get("status") or "").lower()
-        failure = body.get("error") if isinstance(body.get("error"), dict) else {}
-        return OperationStatus({"succeeded": "succeeded", "failed": "failed", "canceled": "canceled"}.get(word, "running"),
-                               failure.get("code"), failure.get("message"))
+        return self._operation_status({str(key).lower(): value for key, value in body.items()})
+
+    @staticmethod
+    def _operation_status(body: t.Mapping[str, t.Any]) -> OperationStatus:
+        properties = body.get("properties") if isinstance(body.get("properties"), dict) else {}
+        word = str(body.get("status") or properties.get("provisioningState") or "").lower()
+        if not word:  # a monitor URL that ends with the resource, or nothing that anybody understands: the VM tells
+            return OperationStatus("forgotten")
+        code, message = error_of(json.dumps({"error": body["error"]})) if isinstance(body.get("error"), dict) else (None, None)
+        return OperationStatus(_WORDS.get(word, "running"), code, message)
 
     def _own_url(self, url: str | None) -> str | None:
-        return url if url and host_of(url) == self.host else None
+        """The URL if it is on the Resource Manager host, as a bare path is."""
+        whole = f"{self.cloud.resource_manager}{url}" if url and url.startswith("/") and not url.startswith("//") else url
+        return whole if whole and host_of(whole) == self.host else None

@@ -12,6 +12,7 @@ import datetime as dt
 import email.utils
 import json
 import logging
+import math
 import threading
 import typing as t
 import urllib.parse
@@ -33,6 +34,8 @@ except ImportError:  # module.py names the missing packages before anything here
 
 USER_AGENT = "ansible-fleetops.azure_maintenance/1.0.0"
 CONNECTIONS = 32
+READ_TIMEOUT = 120.0
+"""Seconds that an answer may take."""
 # The SDK prints pages of attempts on stderr; the one line that matters is in the error.
 for _chatty in ("azure.identity", "azure.core"):
     logging.getLogger(_chatty).setLevel(logging.CRITICAL)
@@ -85,9 +88,12 @@ class Wire:
         self.skew = dt.timedelta(0)
         """How far the cloud's clock is ahead of this machine's, by the Date header of the last answer."""
 
-    def send(self, request: t.Any) -> t.Any:
-        """azure-core's response. Raises what azure-core raises; see :func:`is_sign_in`, :func:`is_no_answer`, :func:`never_sent`."""
-        response = self._client.send_request(request)
+    def send(self, request: t.Any, **options: t.Any) -> t.Any:
+        """azure-core's response; ``options`` are the transport's.
+
+        Raises what azure-core raises; see :func:`is_sign_in`, :func:`is_no_answer`, :func:`never_sent`.
+        """
+        response = self._client.send_request(request, **options)
         with self._lock:
             self.answers += 1
         stamp = response.headers.get("Date")
@@ -105,7 +111,7 @@ def make_transport() -> t.Any:
     adapter = HTTPAdapter(pool_connections=4, pool_maxsize=CONNECTIONS, max_retries=Retry(total=False, redirect=False, raise_on_status=False))
     session.mount("https://", adapter)
     session.mount("http://", adapter)
-    return RequestsTransport(session=session, connection_timeout=15, read_timeout=120)
+    return RequestsTransport(session=session, connection_timeout=15, read_timeout=READ_TIMEOUT)
 
 
 def make_client(transport: t.Any, *more: t.Any) -> t.Any:
@@ -128,8 +134,12 @@ def error_of(text: str | bytes) -> tuple[str | None, str | None]:
         return None, None
     inner = body.get("error") or body
     if isinstance(inner, str):  # OAuth form
-        return inner, body.get("error_description")
-    return (inner.get("code", inner.get("Code")), inner.get("message", inner.get("Message"))) if isinstance(inner, dict) else (None, None)
+        return inner, _text(body.get("error_description"))
+    return (_text(inner.get("code", inner.get("Code"))), _text(inner.get("message", inner.get("Message")))) if isinstance(inner, dict) else (None, None)
+
+
+def _text(value: t.Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def http_error(doing: str, response: t.Any, content: bytes) -> AzureError:
@@ -138,7 +148,7 @@ def http_error(doing: str, response: t.Any, content: bytes) -> AzureError:
     code, message = error_of(content)
     kind = {401: AuthError, 403: AuthError, 404: NotFound}.get(status, AzureError)
     return kind(doing, f"HTTP {status} {code or ''}: {message or 'no message'}".replace(" :", ":"), status=status, code=code,
-                request_id=response.headers.get("x-ms-request-id"), retry_after=seconds_of(response.headers.get("Retry-After")))
+                request_id=response.headers.get("x-ms-request-id"), retry_after=retry_after(response.headers))
 
 
 def is_sign_in(error: Exception) -> bool:
@@ -179,8 +189,23 @@ def host_of(url: str) -> str:
 def seconds_of(value: str | None) -> float | None:
     """A header that counts seconds (or tokens); None when it is absent or says something else."""
     try:
-        return max(0.0, float(value)) if value else None
+        seconds = float(value) if value else math.nan
     except ValueError:
+        return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def retry_after(headers: t.Mapping[str, str]) -> float | None:
+    """Seconds to wait. HTTP allows a date too: that is counted from the answer's own Date, where it has one."""
+    value = headers.get("Retry-After")
+    seconds = seconds_of(value)
+    if seconds is not None or not value:
+        return seconds
+    try:
+        then = email.utils.parsedate_to_datetime(value)
+        now = email.utils.parsedate_to_datetime(headers["Date"]) if headers.get("Date") else dt.datetime.now(dt.timezone.utc)
+        return max(0.0, (then - now).total_seconds())
+    except (TypeError, ValueError):
         return None
 
 

@@ -21,7 +21,6 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.live import LiveReader
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time, parse_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.operations import Patience
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.outcome import BUSY
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Clock
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
 
@@ -123,9 +122,10 @@ class History:
         if attempt["outcome"] in ("succeeded", "already_done", "still_due"):
             if allowed and not vm.status.completed:
                 return Past("still_due", f"it was redeployed at {attempt['intent_at']} in this iteration and is due again; it is not started twice")
-            # still_due was a success of the operation; once Azure asks no more, the VM is done.
-            return Past("already_done", f"succeeded in an earlier run ({attempt['ended_at']})") if not allowed else None
-        again = {"retry_later": vm.status is not None and vm.status.retry, "aborted": "retry_after_abort" in accept}
+            # still_due was a success of the operation; once Azure asks no more, the VM is done. Consent to one that is completed
+            # and yet allowed is for a new iteration, not for doing this one twice.
+            return Past("already_done", f"succeeded in an earlier run ({attempt['ended_at']})")
+        again = {"retry_later": True, "aborted": "retry_after_abort" in accept}
         if not allowed or again.get(attempt["outcome"], False):
             return None  # the guards judge by what Azure says now
         return Past("refused", f"its attempt of this iteration was made at {attempt['intent_at']} and ended {attempt['outcome']} "
@@ -135,15 +135,19 @@ class History:
         """A success since the time of the mail is enough, whoever started it."""
         if attempt is not None and attempt["outcome"] == "succeeded" and parse_time(attempt["intent_at"]) >= self._since:
             return Past("already_done", f"succeeded in an earlier run ({attempt['ended_at']})")
-        if any(event.status == "succeeded" for event in self._log.events(vm.id, self._operation, self._since) or ()):
+        events = self._log.events(vm.id, self._operation, self._since) or ()
+        if any(event.status == "succeeded" for event in events):
             return Past("already_done", f"the activity log shows a successful {self._operation} since {format_time(self._since)}")
+        own = attempt and attempt["client_request_id"]
+        if activity.under_way((event for event in events if event.client_request_id != own), self._arm.now()):
+            return Past("refused", f"the activity log shows a {self._operation} of it that somebody else has under way; run again when that has ended")
         return None
 
     def _superseded(self, vm: Vm, attempt: Attempt, check: bool) -> bool:
         """An unsettled attempt of an older iteration, long over: history, not a reason to hold the VM for ever."""
         old = self._age(attempt) > _HISTORY
         same = attempt["iteration"] == iteration_of(vm, self._operation, self._since)
-        if same or not old or vm.provisioning_state in BUSY:
+        if same or not old or vm.busy:
             return False
         if not check:
             self.forget(vm, attempt, "unknown", "never settled; a later iteration began")
@@ -152,12 +156,12 @@ class History:
     def _unsettled(self, vm: Vm, attempt: Attempt, check: bool) -> Past | None:
         """Attach to an attempt without an outcome, or find out that it was never executed (None: it may be started)."""
         under_way = Past("started", f"attached to the attempt of {attempt['intent_at']}", attempt)
-        if attempt["operation_url"]:
+        if any(attempt.get(sign) for sign in ("operation_url", "location_url", "accepted")):
             return under_way
         events = self._log.events(vm.id, self._operation, parse_time(attempt["intent_at"]))
         if activity.ending(events or (), attempt["client_request_id"]) == "refused":
             return self._never_executed(vm, attempt, "the activity log shows that Azure refused it", check)
-        if events == [] and self._age(attempt) > _LOG_LAG and self._operation != MAINTENANCE and vm.provisioning_state not in BUSY:
+        if events == [] and self._age(attempt) > _LOG_LAG and self._operation != MAINTENANCE and not vm.busy:
             return self._never_executed(vm, attempt, "the activity log has nothing of it", check)
         if self._shows_trace(vm, attempt) or activity.ending(events or ()):
             return under_way
@@ -180,7 +184,7 @@ class History:
 
     def _shows_trace(self, vm: Vm, attempt: Attempt) -> bool:
         """The view shows that the attempt did something: busy, another result, no longer allowed, or another window."""
-        if vm.provisioning_state in BUSY:
+        if vm.busy:
             return True
         if self._operation != MAINTENANCE:  # any change since then may be this one
             return bool(vm.provisioned_at and vm.provisioned_at > parse_time(attempt["intent_at"]))

@@ -12,12 +12,18 @@ from dataclasses import dataclass
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
 
 
+NOT_BACK = "this run has not brought it back into service"
+
+
 def unavailable_because(vm: Vm, lost: t.Collection[str] = ()) -> str | None:
     """Why a VM cannot carry load, in words; None when it is well.
 
-    ``lost`` are keys of VMs that this run has drained and not brought back: they eat the set's budget until they are.
+    ``lost`` are keys of VMs that this run has drained and not brought back: they eat the set's budget until they are. A mapping
+    says in words what else is the matter with each.
     """
-    return vm.unavailable_because() or ("this run has not brought it back into service" if vm.id.key in lost else None)
+    if vm.id.key not in lost:
+        return vm.unavailable_because()
+    return vm.unavailable_because() or (lost[vm.id.key] if isinstance(lost, t.Mapping) else NOT_BACK)
 
 
 @dataclass(frozen=True)

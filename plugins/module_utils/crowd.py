@@ -14,11 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.addresses import Nic, PublicIp
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import COMPUTE, NETWORK, Arm
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, SignInError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.live import LiveReader, Network
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.outcome import BUSY
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import Model, View, make_vm
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Addresses, Vm, VmId
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Addresses, Vm, VmId, is_busy
 
 MANY = 10
 """From so many VMs of one subscription on, a list is asked instead of each."""
@@ -30,9 +29,11 @@ _STATUS = "the status of virtual machines"
 class Crowd:
     """Reads VMs through ``live``, and what lists can tell of many at once."""
 
-    def __init__(self, arm: Arm, live: LiveReader) -> None:
-        self._arm, self._live = arm, live
+    def __init__(self, arm: Arm, live: LiveReader, need_addresses: bool = False) -> None:
+        """``need_addresses``: a VM of which the addresses cannot be read counts as not readable."""
+        self._arm, self._live, self._need_addresses = arm, live, need_addresses
         self._useless: set[str] = set()
+        self._too_wide: set[str] = set()
 
     def vm(self, vm_id: VmId, network: Network) -> Vm | None:
         """One VM by itself, with its addresses if ``network`` has them."""
@@ -55,17 +56,26 @@ class Crowd:
             try:
                 return self._live.vm(vm_id, addresses=True, network=network)
             except AzureError as error:
-                return error
+                return error if self._need_addresses or isinstance(error, SignInError) else self._bare(vm_id)
 
         with ThreadPoolExecutor(16) as pool:
             return dict(zip((vm_id.key for vm_id in ids), pool.map(read, ids)))
+
+    def _bare(self, vm_id: VmId) -> Vm | AzureError | None:
+        """The VM without its addresses, for whom they are only worth knowing."""
+        try:
+            return self._live.vm(vm_id)
+        except AzureError as error:
+            return error
 
     def network(self, ids: t.Sequence[VmId]) -> Network:
         """Interfaces and public addresses of the subscriptions that many of the VMs are in; one that cannot be listed is left out."""
         nics: dict[str, t.Any] = {}
         ips: dict[str, t.Any] = {}
         listed = set()
-        for subscription in self._crowded(ids):
+        for subscription, wanted in self._crowded(ids).items():
+            if subscription in self._too_wide:
+                continue
             base = f"/subscriptions/{subscription}/providers/Microsoft.Network"
             try:
                 self._arm.each(f"{base}/networkInterfaces", NETWORK, f"list network interfaces of subscription {subscription}",
@@ -74,7 +84,10 @@ class Crowd:
                                lambda item: ips.__setitem__(item["id"].lower(), PublicIp.of(item)))
                 listed.add(subscription)
             except AzureError:
+                self._too_wide.add(subscription)
                 continue
+            if len(nics) + len(ips) > _ITEMS_A_VM * len(wanted):
+                self._too_wide.add(subscription)  # not again: addresses are then read one by one, when all else is known
         return Network(nics, ips, listed)
 
     def sets_of(self, vms: t.Sequence[Vm]) -> dict[str, list[Vm] | AzureError]:
@@ -126,13 +139,9 @@ class Crowd:
         self._arm.each(path, COMPUTE, f"list virtual machines {of}", take)
         return {key: found for key, found in members.items() if None not in found}
 
-    def in_motion(self, ids: t.Sequence[VmId]) -> set[str] | None:
-        """Keys of the VMs that a list still shows as being worked on, or not ready yet; VMs it says nothing about are not in the answer.
-
-        None when no list was worth asking.
-        """
-        moving: set[str] = set()
-        asked = False
+    def in_motion(self, ids: t.Sequence[VmId]) -> dict[str, bool]:
+        """By VM key whether a list still shows it as being worked on, or not ready yet; VMs it says nothing about are not in the answer."""
+        told: dict[str, bool] = {}
         for subscription, wanted in self._crowded(ids).items():
             if subscription in self._useless:
                 continue
@@ -142,11 +151,11 @@ class Crowd:
             except AzureError:
                 self._useless.add(subscription)
                 continue
-            asked = True
-            if len(items) > _ITEMS_A_VM * len(wanted):
+            busy = {str(item.get("id")).lower(): _is_busy(item) for item in items}
+            told |= {key: state for key in wanted if (state := busy.get(key)) is not None}
+            if len(items) > _ITEMS_A_VM * len(wanted) or not any(busy.get(key) is not None for key in wanted):
                 self._useless.add(subscription)
-            moving |= wanted & {str(item.get("id")).lower() for item in items if _is_busy(item)}
-        return moving if asked else None
+        return told
 
     def _crowded(self, ids: t.Sequence[VmId]) -> dict[str, set[str]]:
         """Keys of VMs by subscription, where there are many; instances of uniform scale sets are in no such list."""
@@ -162,10 +171,11 @@ def _tells_enough(view: View | None) -> bool:
     return view is not None and view.update_domain is not None and (view.agent != "unknown" or not view.hosted)
 
 
-def _is_busy(item: t.Mapping[str, t.Any]) -> bool:
-    """Whether a listed VM is worked on, or has just come up and waits for its agent: there is no verdict to be had on it yet."""
+def _is_busy(item: t.Mapping[str, t.Any]) -> bool | None:
+    """Whether a listed VM is worked on, or has just come up and waits for its agent: there is no verdict to be had on it yet.
+    None when the list does not tell."""
     try:
         view = View.of((item.get("properties") or {}).get("instanceView"))
     except ValueError:
-        return False
-    return view is not None and (view.provisioning in BUSY or (view.power == "running" and view.agent == "not_ready"))
+        return None
+    return None if view is None else (is_busy(view.provisioning) or (view.power == "running" and view.agent == "not_ready"))

@@ -80,14 +80,7 @@ class Following:
         if not turn or self._patience.stopping():
             return
         before = {key: dict(self._results[key]) for key in turn if key in self._results}
-        fresh = []
-        for key, vm in self._crowd.vms([item.vm.id for item in turn.values()]).items():
-            if isinstance(vm, Vm):
-                self._results.before[key] = vm
-                fresh.append(vm)
-            else:
-                self._results.settle(key, "refused", "the VM no longer exists" if vm is None else str(vm))
-        cleared = self._clear(fresh, frozenset(self._starter.open))
+        cleared = self._clear([item.vm for item in turn.values()], frozenset(self._starter.open))
         for key in turn.keys() - {vm.id.key for vm in cleared}:
             self._not_again(turn[key], before.get(key))
         self._starter.start(cleared)

@@ -12,7 +12,7 @@ import datetime as dt
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.availability import Availability
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.availability import NOT_BACK, Availability
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
 
@@ -55,15 +55,17 @@ def state_sentence(vm: Vm, now: dt.datetime) -> str:
 
 
 def check(vms: t.Sequence[Vm], members: t.Mapping[str, t.Sequence[Vm]], policy: Policy, now: dt.datetime,
-          moving: t.Collection[str] = (), lost: t.Collection[str] = ()) -> dict[str, Refusal]:
+          moving: t.Collection[str] = (), lost: t.Collection[str] = (), under_way: t.Mapping[str, str] | None = None) -> dict[str, Refusal]:
     """Refusals by VM key; a VM that is not in the answer may be started together with the others that are not.
 
     ``members`` holds every member of each VM's set, by set key; ``moving`` are keys of members started before in the same call,
-    ``lost`` keys of VMs that count as unavailable although Azure calls them well.
+    ``lost`` keys of VMs that count as unavailable although Azure calls them well, and ``under_way`` those among them, with words,
+    that an earlier call has started: no limit allows another domain beside them.
     """
+    lost = {**dict.fromkeys(lost, NOT_BACK), **(under_way or {})}
     refusals = {vm.id.key: refusal for vm in vms if (refusal := _check_one(vm, policy, now))}
     for set_key, together in _by_set([vm for vm in vms if vm.id.key not in refusals]).items():
-        reason = _check_set(together, members[set_key], policy, moving, lost)
+        reason = _check_set(together, members[set_key], policy, moving, lost, under_way or {})
         if reason:
             refusals.update({vm.id.key: Refusal("refused", reason) for vm in together})
     return refusals
@@ -108,15 +110,25 @@ def _applies(hazard: str, operation: str) -> bool:
     return operation == "perform_maintenance" or hazard not in ("completed_but_allowed", "retry_after_abort")
 
 
-def _check_set(together: t.Sequence[Vm], members: t.Sequence[Vm], policy: Policy, moving: t.Collection[str], lost: t.Collection[str]) -> str | None:
-    down = {vm.id.key: vm for vm in (*together, *(vm for vm in members if vm.id.key in moving))}.values()
+def _check_set(together: t.Sequence[Vm], members: t.Sequence[Vm], policy: Policy, moving: t.Collection[str], lost: t.Collection[str],
+               under_way: t.Mapping[str, str]) -> str | None:
+    down = {vm.id.key: vm for vm in (*together, *(vm for vm in members if vm.id.key in moving or vm.id.key in under_way))}.values()
     domains = sorted({vm.failure_domain.domain for vm in down})
     # Members without a domain (flexible scale sets, services outside zones) are domains of their own; there max_unavailable rules.
-    counted = policy.availability.max_unavailable and all(vm.own_domain for vm in down)
+    # In an availability set all have one: if Azure does not tell it, nobody knows which two share it.
+    counted = policy.availability.max_unavailable and all(vm.own_domain and not vm.availability_set for vm in down)
     if len(domains) > 1 and not counted:
-        listed = "; ".join(f"{d.rsplit('/', 1)[-1]}: {', '.join(vm.name for vm in down if vm.failure_domain.domain == d)}" for d in domains)
-        kind = "update domain" if together[0].set_id else "failure domain"
-        return f"the VMs named span {len(domains)} {kind}s of one set ({listed}); start one {kind} at a time"
+        return _spanning(together, [vm for vm in down if vm not in together], domains, under_way)
     if together[0].set_key is None:
         return None  # a VM outside sets has no peers to count
     return policy.availability.held_back(members, {*moving, *(vm.id.key for vm in together)}, lost)
+
+
+def _spanning(together: t.Sequence[Vm], others: t.Sequence[Vm], domains: t.Sequence[str], under_way: t.Mapping[str, str]) -> str:
+    """The refusal of VMs that, with ``others`` under way, are in more than one domain of their set."""
+    every = (*together, *others)
+    listed = "; ".join(f"{d.rsplit('/', 1)[-1]}: {', '.join(vm.name for vm in every if vm.failure_domain.domain == d)}" for d in domains)
+    kind = "update domain" if together[0].set_id else "failure domain"
+    words = ", ".join(f"{vm.name} ({under_way.get(vm.id.key, 'under way')})" for vm in others)
+    named = f"the VMs named and {words}" if others else "the VMs named"
+    return f"{named} span {len(domains)} {kind}s of one set ({listed}); start one {kind} at a time"

@@ -34,6 +34,7 @@ class InterruptibleClock:
 
     def sleep(self, seconds: float) -> None:
         end = time.monotonic() + seconds
+        time.sleep(min(seconds, _SLICE))  # also when stopped: who waits for a turn must not spin
         while not self.stopped and (rest := end - time.monotonic()) > 0:
             time.sleep(min(rest, _SLICE))
 

@@ -26,7 +26,8 @@ _FIELDS = {"operation", "iteration", "client_request_id", "intent_at", "outcome"
 
 class Journal:
     """Attempts by VM. An attempt is a dict: operation, iteration (what makes it unique: the self-service window's start, or
-    ``since``), client_request_id, intent_at, operation_url, location_url, outcome (None = unsettled), reason, ended_at."""
+    ``since``), client_request_id, intent_at, accepted (HTTP status, when Azure accepted it), operation_url, location_url, outcome
+    (None = unsettled), reason, ended_at."""
 
     def __init__(self, directory: str) -> None:
         self._dir = Path(directory).expanduser().absolute()
@@ -75,10 +76,14 @@ class Journal:
         attempts = [a for a in self._load(vm)["attempts"] if a["operation"] == operation and a["outcome"] != NOT_EXECUTED]
         return attempts[-1] if attempts else None
 
+    def unsettled(self, vm: VmId) -> list[dict[str, t.Any]]:
+        """Attempts of any operation of which the end is not known."""
+        return [attempt for attempt in self._load(vm)["attempts"] if attempt["outcome"] is None]
+
     def intend(self, vm: VmId, attempt: dict[str, t.Any]) -> None:
         """Record an attempt before its POST goes out."""
         entry = self._load(vm)
-        entry["attempts"].append({"operation_url": None, "location_url": None, "outcome": None, "reason": None, "ended_at": None, **attempt})
+        entry["attempts"].append({"accepted": None, "operation_url": None, "location_url": None, "outcome": None, "reason": None, "ended_at": None, **attempt})
         self._save(vm, entry)
 
     def note(self, vm: VmId, client_request_id: str, **news: t.Any) -> None:

@@ -43,9 +43,12 @@ class LiveReader:
         """One VM; its addresses come from ``network`` when that has its subscription."""
         doing = f"read {vm_id}"
         try:
-            return self._vm(self._arm.get(str(vm_id), COMPUTE, doing, _EXPAND), doing, addresses, network)
+            found = self._vm(self._arm.get(str(vm_id), COMPUTE, doing, _EXPAND), doing, addresses, network)
         except NotFound:
             return None
+        if found.id != vm_id:
+            raise IncompleteFleet(doing, f"the answer is about {found.id}")
+        return found
 
     def _vm(self, body: Json, doing: str, addresses: bool = False, network: Network | None = None) -> Vm:
         """A Vm from a body with its view; the view is asked for when the body came without."""

@@ -23,7 +23,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.crowd i
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.live import Network
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.outcome import BUSY, Ended, Verdict, judge
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.outcome import Ended, Verdict, judge
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Clock
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm, VmId
 
@@ -38,16 +38,19 @@ _RUNNING = Verdict("still_running", "the operation is still running", "deadline"
 
 @dataclass
 class Watched:
-    """One VM whose operation is under way. ``since`` is when it was started; ``begun`` and ``not_before``, on the clock, are when
-    it was taken up and when it is first looked at; the rest is filled in while watching."""
+    """One VM whose operation is under way. ``monitor``: its URL is one that tells of a failure by HTTP status. ``since`` is when it was
+    started, ``accepted`` the HTTP status with which Azure did; ``begun`` and ``not_before``, on the clock, are when it was taken up and
+    when it is first looked at; the rest is filled in while watching."""
 
     vm: VmId
     operation: str
     window_start: dt.datetime | None
     url: str | None
+    monitor: bool
     since: dt.datetime
     client_request_id: str | None = None
     code_before: str | None = None
+    accepted: int | None = None
     begun: float = 0.0
     not_before: float = 0.0
     ended: Ended | None = None
@@ -89,15 +92,19 @@ class Watch:
         trusted = [] if last else [item for item in running if item.url and now - max([item.begun, *item.polls]) < _LONGEST_TRUST]
         in_motion = self._crowd.in_motion([item.vm for item in trusted])
         for item in trusted:
-            item.verdict = _RUNNING if item.vm.key in (in_motion or ()) else item.verdict
+            item.verdict = _RUNNING if in_motion.get(item.vm.key) else item.verdict
         over = [item for item in due if item.ended is not None]
-        seen = [item for item in trusted if item.vm.key not in in_motion and item.operation == "perform_maintenance"] if in_motion is not None else []
+        seen = [item for item in trusted if in_motion.get(item.vm.key) is False and item.operation == "perform_maintenance"]
         network = self._crowd.network([item.vm for item in over + seen])
         with ThreadPoolExecutor(_WORKERS) as pool:
             final = {item.vm.key for item, is_final in zip(seen, pool.map(lambda item: self._shows_end(item, network), seen)) if is_final}
-            asked = [item for item in running if item.ended is None and item.vm.key not in (in_motion or ())]
+            asked = [item for item in running if item.ended is None and not in_motion.get(item.vm.key)]
             list(pool.map(self._poll, asked))
-            over += [item for item in asked if item.ended is not None]
+            # Nothing is to be learnt of the operation: the VM itself may show that it is done.
+            mute = [item for item in asked if item.ended is None and item.trouble and item.operation == "perform_maintenance"]
+            final |= {item.vm.key for item, is_final in zip(mute, pool.map(lambda item: self._shows_end(item, network), mute)) if is_final}
+            over += [item for item in asked if item.ended is not None and item not in mute]
+            network = network if network.listed else self._crowd.network([item.vm for item in over])
             final |= {item.vm.key for item, is_final in zip(over, pool.map(lambda item: self._view(item, network), over)) if is_final}
         if not last:
             return [item for item in items if item.vm.key in final]
@@ -119,11 +126,11 @@ class Watch:
             item.ended = Ended()
         elif self._allowed(item.polls):
             try:
-                status = self._arm.operation(item.url)
+                status = self._arm.operation(item.url, item.monitor)
             except AzureError as error:
                 item.trouble = str(error)
                 return
-            item.verdict = _RUNNING if status.state == "running" else None
+            item.trouble, item.verdict = "", _RUNNING if status.state == "running" else None
             if status.state != "running":
                 item.ended = Ended(None if status.state == "forgotten" else status.state, status.code, status.message)
         item.ended_at = self._clock.monotonic()
@@ -137,7 +144,7 @@ class Watch:
             after = self._crowd.vm(item.vm, network)
         except AzureError:
             return None
-        if after is None or after.status is None or not after.status.completed or after.provisioning_state in BUSY:
+        if after is None or after.status is None or not after.status.completed or after.busy:
             return None
         item.ended, item.ended_at, item.after = Ended(), self._clock.monotonic(), after
         return self._settled(item, network)
@@ -160,7 +167,11 @@ class Watch:
         """Judge the VM as it was read; True when the verdict is final."""
         item.verdict = self._judge(item)
         waited = self._clock.monotonic() - item.ended_at
-        final = item.verdict.wait_for is None or (item.verdict.wait_for == "settle" and waited >= self._patience.settle)
+        wait_for, status = item.verdict.wait_for, item.after.status
+        tried = item.verdict.outcome in ("retry_later", "aborted") and item.ended.state != "failed"
+        if tried and status and status.code == item.code_before:
+            wait_for = "settle"  # what the block said before the attempt may not be its answer yet
+        final = wait_for is None or (wait_for == "settle" and waited >= self._patience.settle)
         if final:
             item.after = self._crowd.with_addresses(item.after, network)
         return final
@@ -181,6 +192,8 @@ class Watch:
         if word in ("succeeded", "failed", "canceled"):
             return Ended(word, message=None, proof=f"the activity log shows that it {word}" if word == "succeeded" else None)
         at = item.after.provisioned_at
-        if item.url and item.operation != "perform_maintenance" and item.after.provisioning_state == "succeeded" and at and at > item.since:
+        if (item.url or item.accepted) and item.operation != "perform_maintenance" and item.after.provisioning_state == "succeeded" and at and at > item.since:
             return Ended(proof=f"Azure accepted it, and the VM's last operation succeeded at {format_time(at)}")
+        if item.accepted == 200 and not item.url and self._clock.monotonic() - item.ended_at >= self._patience.settle:
+            return Ended("succeeded", proof="Azure answered the start with HTTP 200, which says that it is done")
         return None

@@ -29,7 +29,6 @@ ADVICE = {
 }
 GOOD = frozenset({"would_start", "started", "succeeded", "already_done"})
 UNTOUCHED = frozenset({"not_allowed", "refused", "retry_later", "aborted"})
-BUSY = ("updating", "creating", "migrating", "deleting")
 # Power states in which a VM stays unless somebody starts it; in all others it is on its way, or nobody says.
 _AT_REST = ("stopped", "deallocated", "deallocating")
 _NAMED = 5
@@ -66,7 +65,7 @@ def judge(operation: str, ended: Ended, window_start: dt.datetime | None, after:
 
     ``window_start`` is the start of the self-service window the attempt belongs to (None for a plain redeploy).
     """
-    if after.provisioning_state in BUSY:
+    if after.busy:
         return Verdict("still_running", f"provisioning state is {after.provisioning_state}", "deadline")
     kind = codes.meaning(ended.code).end
     if ended.state in ("failed", "canceled") and kind != codes.LATE:

@@ -28,7 +28,14 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.results
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.retrying import Queue
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.starting import Starter
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.surroundings import Surroundings
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.underway import UnderWay
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm, VmId
+
+# Guards speak about views that are at most so old: as long as reading takes when nothing holds it up.
+_FRESH_SECONDS, _SECONDS_A_VM = 60.0, 0.2
+_ROUNDS = 3
+# What is told at the time limit is still read.
+_GRACE = 30.0
 
 
 @dataclass(frozen=True)
@@ -49,16 +56,18 @@ class Redeploy:
     """One call of the module."""
 
     def __init__(self, arm: Arm, journal: Journal, clock: Clock, patience: Patience, order: Order) -> None:
-        self._arm, self._journal, self._order = arm, journal, order
+        self._arm, self._journal, self._clock, self._order = arm, journal, clock, order
+        arm.reader.limit(patience.deadline + _GRACE, patience.stopping)
         operation = order.policy.operation
         live = LiveReader(arm)
-        self._crowd = Crowd(arm, live)
+        self._read_at = clock.monotonic()
+        self._crowd = Crowd(arm, live, "dynamic_public_ip" in order.policy.refuse)
         self._results = Results(arm, order.vms, operation)
         self._history = History(arm, journal, live, clock, patience, operation, order.since)
-        self._surroundings = Surroundings(arm, self._crowd, order.policy)
+        self._surroundings = Surroundings(arm, self._crowd, order.policy, UnderWay(arm, journal, patience.settle))
         queue = Queue(patience.retries)
         self._starter = Starter(arm, journal, live, self._history, self._results, queue, clock, patience, operation, order.since)
-        self._following = Following(arm, journal, self._crowd, clock, patience, order, self._results, queue, self._starter, self._cleared)
+        self._following = Following(arm, journal, self._crowd, clock, patience, order, self._results, queue, self._starter, self._judged_anew)
 
     def run(self) -> dict[str, t.Any]:
         """The module result: every VM's outcome keyed by the id the caller gave.
@@ -93,7 +102,7 @@ class Redeploy:
     def _read(self) -> list[Vm]:
         """The VMs that exist, can be read and are this process's to work on; the others get their outcome."""
         vms = []
-        for key, vm in self._crowd.vms(list(self._results.ids.values())).items():
+        for key, vm in self._now(list(self._results.ids.values())).items():
             if isinstance(vm, AuthError) and vm.status is None:
                 raise vm
             if isinstance(vm, AzureError):
@@ -132,7 +141,7 @@ class Redeploy:
     def _again(self, vms: t.Sequence[Vm]) -> list[Vm]:
         """The same VMs as they are now, for a wait lies behind them."""
         fresh = []
-        for key, vm in self._crowd.vms([vm.id for vm in vms]).items():
+        for key, vm in self._now([vm.id for vm in vms]).items():
             if vm is None:
                 self._results.settle(key, "refused", "the VM no longer exists")
             elif isinstance(vm, AzureError):
@@ -142,8 +151,25 @@ class Redeploy:
                 fresh.append(vm)
         return fresh
 
+    def _now(self, ids: t.Sequence[VmId]) -> dict[str, Vm | AzureError | None]:
+        self._read_at = self._clock.monotonic()
+        return self._crowd.vms(ids)
+
+    def _judged_anew(self, vms: t.Sequence[Vm], moving: t.Collection[str]) -> list[Vm]:
+        return self._cleared(self._again(vms), moving)
+
     def _cleared(self, vms: t.Sequence[Vm], moving: t.Collection[str] = ()) -> list[Vm]:
-        """The VMs that every guard lets pass; the others get their outcome."""
+        """The VMs that every guard lets pass, by views that have not grown old meanwhile; the others get their outcome."""
+        for dummy in range(_ROUNDS):
+            passed = self._passed(vms, moving)
+            if not passed or self._clock.monotonic() - self._read_at <= _FRESH_SECONDS + _SECONDS_A_VM * len(vms):
+                return passed
+            vms = self._again(passed)
+        for vm in vms:
+            self._results.settle(vm.id.key, "refused", "Azure answers so slowly that what was read is old before its set is judged; run again later")
+        return []
+
+    def _passed(self, vms: t.Sequence[Vm], moving: t.Collection[str]) -> list[Vm]:
         refusals = self._surroundings.check(vms, self._arm.now(), moving)
         for key, refusal in refusals.items():
             self._results.settle(key, *refusal)

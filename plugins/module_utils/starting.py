@@ -18,7 +18,6 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.live import LiveReader
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time, parse_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.operations import Patience, Watched
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.outcome import BUSY
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Clock
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.results import Results, refusal_words
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.retrying import Queue, Waiting
@@ -27,6 +26,8 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm impo
 _WORKERS = 16
 _THROTTLE_SECONDS = 60.0
 _SHORTEST_PAUSE = 1.0
+# Starts that are not out so long after the guards have spoken wait for them to speak again.
+_FRESH_SECONDS = 60.0
 ACTIONS = {"perform_maintenance": "performMaintenance", "redeploy": "redeploy", "reapply": "reapply"}
 
 
@@ -41,20 +42,22 @@ class Starter:
         self.open: dict[str, Watched] = {}
         self.posted: set[str] = set()
         self._one_by_one: set[str] = set()
+        self._stale_at = 0.0
         self._lock = threading.Lock()
 
     def start(self, vms: t.Sequence[Vm]) -> None:
-        """Start them all; each is then under way, in the queue, or settled."""
+        """Start them all, now that the guards let them pass; each is then under way, in the queue, or settled."""
+        self._stale_at = self._clock.monotonic() + _FRESH_SECONDS
         with ThreadPoolExecutor(_WORKERS) as pool:
             list(pool.map(self._start_safely, vms))
 
     def attach(self, vm: Vm, attempt: t.Mapping[str, t.Any], pause: float = 0.0) -> None:
         """Watch an attempt that is under way, the first time after ``pause`` seconds."""
         window_start = parse_time(attempt["iteration"]) if self._operation == MAINTENANCE and attempt["iteration"] else None
-        url = attempt.get("operation_url") or attempt.get("location_url")
+        url, monitor = attempt.get("operation_url"), attempt.get("location_url")
         now = self._clock.monotonic()
-        self.open[vm.id.key] = Watched(vm.id, self._operation, window_start, url, parse_time(attempt["intent_at"]),
-                                       attempt["client_request_id"], attempt["code_before"], now, now + pause)
+        self.open[vm.id.key] = Watched(vm.id, self._operation, window_start, url or monitor, not url, parse_time(attempt["intent_at"]),
+                                       attempt["client_request_id"], attempt["code_before"], attempt.get("accepted"), now, now + pause)
 
     def moving_sets(self) -> set[str]:
         """Keys of the sets of which a member is under way."""
@@ -71,11 +74,12 @@ class Starter:
 
     def _start(self, vm: Vm) -> None:
         """Intent, POST, answer; or the queue, when Azure has just said that it is too much."""
-        if self._patience.stopping():
-            self._results.settle(vm.id.key, "refused", "interrupted before it was started")
+        late = self._clock.monotonic() >= self._patience.deadline
+        if late or self._patience.stopping():
+            self._leave(vm.id.key, "the time limit came before it was started" if late else "interrupted before it was started")
             return
         if waiting := self._not_now(vm):
-            self._queue.put(waiting)
+            self._wait(waiting, "refused")
             return
         attempt = {"operation": self._operation, "iteration": iteration_of(vm, self._operation, self._since),
                    "client_request_id": str(uuid.uuid4()), "intent_at": format_time(self._arm.now()),
@@ -94,10 +98,19 @@ class Starter:
         else:
             self._begun(vm, attempt, answer)
 
+    def _leave(self, key: str, words: str) -> None:
+        """Not started; what an earlier try came to stays its outcome."""
+        if key in self._results:
+            self._results.add(key, words)
+        else:
+            self._results.settle(key, "refused", words)
+
     def _not_now(self, vm: Vm) -> Waiting | None:
-        """Whether another VM's answer has shown meanwhile that this one must wait."""
-        set_key = vm.failure_domain.set_key
+        """Whether another VM's answer, or the time it took, has shown meanwhile that this one must wait."""
+        set_key, now = vm.failure_domain.set_key, self._clock.monotonic()
         with self._lock:
+            if now > self._stale_at:
+                return Waiting(vm, "its guards are to speak again", now)
             if self._clock.monotonic() < self._queue.closed_until:
                 return Waiting(vm, "Azure throttles", self._queue.closed_until)
             if set_key in self._one_by_one and set_key in self.moving_sets():
@@ -107,7 +120,8 @@ class Starter:
     def _begun(self, vm: Vm, attempt: dict[str, t.Any], answer: PostResult) -> None:
         key = vm.id.key
         self.posted.add(key)
-        urls = {"operation_url": answer.operation_url, "location_url": answer.location_url}
+        urls = {"operation_url": answer.operation_url, "location_url": answer.location_url,
+                "accepted": answer.status if answer.kind == "accepted" else None}
         with self._lock:
             self.attach(vm, {**attempt, **urls}, self._patience.interval)
         if answer.kind == "accepted":
@@ -121,7 +135,9 @@ class Starter:
         """Not executed: it waits for its turn, or that was its answer."""
         key, now = vm.id.key, self._clock.monotonic()
         if answer.kind == "throttled":
-            pause = _THROTTLE_SECONDS if answer.retry_after is None else max(_SHORTEST_PAUSE, answer.retry_after)
+            # Told to come back at once and refused again, it comes back ever later.
+            least = min(_THROTTLE_SECONDS, _SHORTEST_PAUSE * 2.0 ** (self._results.attempts[key] - 1))
+            pause = _THROTTLE_SECONDS if answer.retry_after is None else max(least, answer.retry_after)
             words = f"Azure throttles (HTTP 429, wait {pause:.0f} s)"
             with self._lock:
                 self._queue.closed_until = max(self._queue.closed_until, now + pause)
@@ -158,7 +174,8 @@ class Starter:
             self._queue.put(item)
         else:
             words += "; the time limit comes first"
-        self._results.settle(item.vm.id.key, otherwise, words, item.attempt, item.answer)
+        if item.attempt or item.vm.id.key not in self._results:
+            self._results.settle(item.vm.id.key, otherwise, words, item.attempt, item.answer)
 
     def _classify(self, vm: Vm, answer: PostResult, word: str) -> tuple[str, str]:
         """By what the VM shows now, never by the message alone: one 409 code stands for many things."""
@@ -175,4 +192,4 @@ class Starter:
             return "refused", f"{said}; the VM no longer exists"
         if self._operation == MAINTENANCE and (now.status is None or now.status.completed):
             return "already_done", f"{said}; Azure reports no maintenance to do"
-        return ("refused" if now.provisioning_state in BUSY else "not_allowed"), said
+        return ("refused" if now.busy else "not_allowed"), said

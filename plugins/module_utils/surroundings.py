@@ -11,7 +11,8 @@ import typing as t
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import guards
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import COMPUTE, Arm
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.crowd import Crowd
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, NotFound
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AuthError, AzureError, NotFound, SignInError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.underway import UnderWay
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
 
 _LOCKS = "2016-09-01"
@@ -20,8 +21,8 @@ _LOCKS = "2016-09-01"
 class Surroundings:
     """Reads them now and lets the guards judge."""
 
-    def __init__(self, arm: Arm, crowd: Crowd, policy: guards.Policy) -> None:
-        self._arm, self._crowd, self._policy = arm, crowd, policy
+    def __init__(self, arm: Arm, crowd: Crowd, policy: guards.Policy, under_way: UnderWay) -> None:
+        self._arm, self._crowd, self._policy, self._under_way = arm, crowd, policy, under_way
 
     def check(self, vms: t.Sequence[Vm], now: dt.datetime, moving: t.Collection[str] = ()) -> dict[str, guards.Refusal]:
         """Refusals by VM key; ``moving`` are keys of VMs that this call has under way."""
@@ -33,11 +34,23 @@ class Surroundings:
                 refusals |= {vm.id.key: guards.Refusal("refused", reason) for vm in vms if vm.failure_domain.set_key == set_key}
             else:
                 members[set_key] = found
+        refusals |= self._occupied([vm for vm in vms if vm.id.key not in refusals])
         judged = [vm for vm in vms if vm.id.key not in refusals]
-        refusals |= guards.check(judged, members, self._policy, now, moving)
+        refusals |= guards.check(judged, members, self._policy, now, moving, under_way=self._others_under_way(judged, members, moving))
         rest = [vm for vm in judged if vm.id.key not in refusals]
         refusals |= self._locked(rest)
         return refusals | self._scaling([vm for vm in rest if vm.id.key not in refusals], members)
+
+    def _occupied(self, vms: t.Sequence[Vm]) -> dict[str, guards.Refusal]:
+        """VMs on which an operation of another kind, started from here, may still be under way."""
+        words = {vm.id.key: self._under_way.words(vm.id, but=self._policy.operation) for vm in vms}
+        return {key: guards.Refusal("refused", f"another operation is open on it: {said}; run again when it has ended") for key, said in words.items() if said}
+
+    def _others_under_way(self, vms: t.Sequence[Vm], members: t.Mapping[str, t.Sequence[Vm]], moving: t.Collection[str]) -> dict[str, str]:
+        """What earlier calls started on other members, by VM key: their views may not show it yet."""
+        own = {vm.id.key for vm in vms}
+        others = {vm.id for vm in vms for vm in members[vm.failure_domain.set_key] if vm.id.key not in own and vm.id.key not in moving}
+        return {vm_id.key: said for vm_id in others if (said := self._under_way.words(vm_id))}
 
     def _scaling(self, vms: t.Sequence[Vm], members: t.Mapping[str, t.Sequence[Vm]]) -> dict[str, guards.Refusal]:
         """Scale sets that change now: their instances come, go and are renumbered, so none is started."""
@@ -55,7 +68,13 @@ class Surroundings:
 
     def _changing(self, scale_set: str, count: int | None) -> str | None:
         """Why a scale set is not at rest; ``count`` instances were seen in a uniform one."""
-        body = self._arm.get(scale_set, COMPUTE, f"read {scale_set}")
+        try:
+            body = self._arm.get(scale_set, COMPUTE, f"read {scale_set}")
+        except (AuthError, NotFound) as error:
+            # Members of a flexible set are VMs with ids that stay, and were read one by one; instances are renumbered.
+            if count is None and not isinstance(error, SignInError):
+                return None
+            raise
         properties = body.get("properties") or {}
         state = str(properties.get("provisioningState") or "succeeded").lower()
         if state not in ("succeeded", "failed"):
@@ -63,11 +82,15 @@ class Surroundings:
         capacity = (body.get("sku") or {}).get("capacity")
         if count is not None and isinstance(capacity, int) and capacity != count:
             return f"its scale set scales: it is to have {capacity} instances, {count} are there; run again when that has ended"
-        if str((properties.get("upgradePolicy") or {}).get("mode", "")).lower() != "rolling":
+        # Automatic upgrades of the operating system roll too, whatever the mode; a manual set without them never does.
+        policy = properties.get("upgradePolicy") or {}
+        if str(policy.get("mode", "")).lower() != "rolling" and not (policy.get("automaticOSUpgradePolicy") or {}).get("enableAutomaticOSUpgrade"):
             return None
         try:
             upgrade = self._arm.get(f"{scale_set}/rollingUpgrades/latest", COMPUTE, f"read the upgrade of {scale_set}")
-        except NotFound:
+        except (AuthError, NotFound) as error:  # what it does to its instances is seen on them
+            if isinstance(error, SignInError):
+                raise
             return None
         code = str(((upgrade.get("properties") or {}).get("runningStatus") or {}).get("code", ""))
         return "its scale set is in a rolling upgrade; run again when that has ended" if code.lower() == "rollingforward" else None

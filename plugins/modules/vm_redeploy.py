@@ -64,7 +64,9 @@ options:
     type: bool
     default: true
   timeout:
-    description: Seconds for the whole call. A VM still under way then is returned as still_running and attached to by the next run.
+    description:
+      - Seconds for the whole call. A VM still under way then is returned as still_running and attached to by the next run.
+      - Nothing is started after it, and no wait that Azure asks for outlasts it.
     type: int
     default: 4500
   poll_interval:
@@ -88,7 +90,8 @@ options:
   approve_scheduled_events:
     description:
       - A guest that listens to Scheduled Events makes its own redeploy wait for approval, or 10 to 15 minutes. With V(true) that wait is
-        cut short by approving through Resource Manager the events of the VMs that this call started, and no others.
+        cut short by approving from outside, through Resource Manager, the events of the VMs that this call started, and no others; the
+        other way, C(redeploy_approve_events) of the role redeploy, lets each guest approve its own from inside.
       - Azure must publish the events (C(scheduledEventsPolicy) of the VM), and the identity needs the role Scheduled Events Contributor;
         if not, the reason says so.
     type: bool
@@ -323,7 +326,7 @@ def redeploy(module, connect):
         journal.prepare()
     clock.watch_signals()
     with contextlib.closing(journal):
-        call = Redeploy(connect(), journal, clock, patience, order)
+        call = Redeploy(connect(clock), journal, clock, patience, order)
         try:
             result = call.run()
         except AzureError as error:

@@ -86,7 +86,7 @@ def test_an_accepting_answer_that_breaks_off(cloud):
 
 @pytest.mark.parametrize("fault, pause", [
     ({"retry_after": 40}, 40), ({"retry_after": 0}, 0), ({}, 60), ({"wrapped": False, "code": "OperationNotAllowed"}, 60),
-    ({"headers": {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}}, 60)])
+    ({"headers": {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}}, 1), ({"headers": {"Retry-After": "soon"}}, 60)])
 def test_throttled_waits_looks_again_and_starts_once(cloud, fault, pause):
     cloud.post_fault("solo", status=429, **fault)
     result = cloud.redeploy("solo")
@@ -281,4 +281,4 @@ def test_a_foreign_url_in_the_journal_gets_no_token(cloud):
         file, = cloud.journal.glob("solo-*.json")
         file.write_text(file.read_text().replace(cloud.simulator.url, foreign.url))
         result = cloud.redeploy("solo", timeout=100)
-    assert foreign.seen == [] and cloud.outcomes(result) == {"solo": "unknown"} and "tokens are only sent to" in result["msg"]
+    assert foreign.seen == [] and cloud.outcomes(result) == {"solo": "succeeded"}, "the VM itself tells"

@@ -219,6 +219,15 @@ def test_a_scale_set_that_changes_is_left_alone(pools, change, words):
     assert [vm["outcome"] for vm in result["vms"].values()] == ["refused"] and words in result["msg"] and pools.executed() == []
 
 
+@pytest.mark.parametrize("policy", [{"mode": "Rolling"}, {"mode": "Automatic", "automaticOSUpgradePolicy": {"enableAutomaticOSUpgrade": True}},
+                                    {"mode": "Manual", "automaticOSUpgradePolicy": {"enableAutomaticOSUpgrade": True}}])
+@pytest.mark.parametrize("code, outcome", [("RollingForward", "refused"), ("Completed", "succeeded")])
+def test_a_scale_set_in_a_rolling_upgrade(pools, policy, code, outcome):
+    pools.fault(r"/virtualMachineScaleSets/pool\?", count=0, body={"properties": {"provisioningState": "Succeeded", "upgradePolicy": policy}})
+    pools.fault("/rollingUpgrades/latest", count=0, body={"properties": {"runningStatus": {"code": code}}})
+    assert pools.outcomes(pools.redeploy("pool_0")) == {"pool_0": outcome}
+
+
 def test_a_scale_set_that_scales_during_a_wait(pools):
     pools.fault("/virtualMachines/0/performMaintenance", "POST", status=429, retry_after=30)
 
