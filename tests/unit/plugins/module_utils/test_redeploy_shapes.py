@@ -28,7 +28,7 @@ def starts(cloud):
 @pytest.mark.parametrize("log", ["log", "no log"])
 @pytest.mark.parametrize("status, headers", [
     (202, {}), (200, {}), (202, {"Location": "/nowhere"}), (202, {"Azure-AsyncOperation": "https://elsewhere.example/1"}),
-                                             (202, {"Azure-AsyncOperation": "/nowhere", "Location": "/nowhere"})])
+    (202, {"Azure-AsyncOperation": "/nowhere", "Location": "/nowhere"})])
 def test_any_accepting_answer(cloud, operation, log, status, headers):
     if log == "no log":
         cloud.fault("/management/values", count=0, status=404)
