@@ -316,7 +316,8 @@ def test_what_runs_on_guests_is_old_enough_and_brings_nothing_along(path: Path) 
 
 def old_python() -> str | None:
     """A Python 3.9 that starts, if this machine has one."""
-    places = [*Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/3.9.*/bin/python3.9"), shutil.which("python3.9")]
+    versions = Path(os.environ["PYENV_ROOT"], "versions").glob("3.9.*/bin/python3.9") if "PYENV_ROOT" in os.environ else ()
+    places = [*versions, shutil.which("python3.9")]
     for place in places:
         if place and subprocess.run([str(place), "-c", ""], capture_output=True, check=False).returncode == 0:
             return str(place)
