@@ -173,7 +173,14 @@ class Arm:
 
         Only signing in may raise (AuthError): then nothing has been sent.
         """
-        request = HttpRequest("POST", self.url(path, api_version), headers={"x-ms-client-request-id": client_request_id})
+        return self._send_once(HttpRequest("POST", self.url(path, api_version), headers={"x-ms-client-request-id": client_request_id}))
+
+    def put_once(self, path: str, api_version: str, client_request_id: str, body: t.Mapping[str, t.Any], etag: str) -> PostResult:
+        """Send one PUT, once, that Azure refuses with 412 unless the resource still has this etag; else as :meth:`post`."""
+        headers = {"x-ms-client-request-id": client_request_id, "If-Match": etag}
+        return self._send_once(HttpRequest("PUT", self.url(path, api_version), headers=headers, json=body))
+
+    def _send_once(self, request: t.Any) -> PostResult:
         try:
             response = self._wire.send(request, **self.reader.timeout())
         except Exception as error:

@@ -13,6 +13,7 @@ import dataclasses
 import datetime as dt
 import typing as t
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import rollout_budget
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.availability import Availability
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import Policy
@@ -134,20 +135,23 @@ def _late(plan: Plan, now: dt.datetime) -> t.Iterator[str]:
 # -- before a wave ---------------------------------------------------------------------------------------------------
 
 
-def recheck(plan: Plan, lane: int, number: int, vms: t.Sequence[Vm], now: dt.datetime,
-            lost: t.Collection[str]) -> Verdict:
+def recheck(plan: Plan, lane: int, number: int, vms: t.Sequence[Vm], now: dt.datetime, lost: t.Collection[str],
+            failed: t.Collection[str] = (), budget: rollout_budget.Budget = rollout_budget.Budget()) -> Verdict:
     """Whether a wave may begin as planned.
 
     ``vms`` is the whole fleet as it is now, with hosts; ``lost`` holds keys of VMs that this run lost or still has
-    drained: they count as unavailable in their set, however well Azure thinks they are. Only VMs with a host are
-    judged.
+    drained: they count as unavailable in their set, however well Azure thinks they are. ``failed`` holds keys of VMs
+    whose host this run lost in earlier waves, in service again or not: they eat the ``budget``. Only VMs with a host
+    are judged.
     Raises PlanError when there is no such wave.
     """
     wave = next((wave for wave in plan.waves if (wave.lane, wave.number) == (lane, number)), None)
     if wave is None:
         raise PlanError(f"the plan has no wave {number} in lane {lane}")
     minutes = wave.end_minutes - wave.start_minutes
-    stop = _closed(plan, now, minutes)
+    names = {vm.id.lower(): vm.host or vm.name for vm in plan.vms if vm.id.lower() in failed}
+    spent = rollout_budget.exceeded(plan, lane, budget, names)
+    stop = Verdict(stop=spent) if spent else _closed(plan, now, minutes)
     if stop:
         return stop
     fleet = with_services(vms, plan.policy, now)
@@ -157,7 +161,8 @@ def recheck(plan: Plan, lane: int, number: int, vms: t.Sequence[Vm], now: dt.dat
     # Those that are done by now stay in: the redeploy finds that out itself and leaves them alone.
     due = [vm for vm in asked if not _done_since(vm, fresh.get(vm.id.lower()), plan.operation, now)]
     differences = changes(dataclasses.replace(plan, waves=(dataclasses.replace(wave, vms=tuple(due)),)), fleet, now)
-    left_out = {**_too_late(plan, due, now, minutes), **differences}
+    left_out = {**rollout_budget.held_sets(plan, due, budget, names), **rollout_budget.held_regions(plan, due, fleet, lost),
+                **_too_late(plan, due, now, minutes), **differences}
     going = [fresh[vm.id.lower()] for vm in due if vm.id not in left_out]
     left_out.update(_without_room(plan.policy, going, fleet, lost, {vm.id.lower(): vm.id for vm in due}))
     return Verdict(tuple(vm.id for vm in asked if vm.id not in left_out), left_out)

@@ -38,10 +38,22 @@ options:
       - A host is left out when a fact of its VM changed, the VM vanished or may not be started any more, or its set cannot spare it.
     type: int
   lost:
-    description: ARM ids of VMs that this run has lost or still has drained. They count as unavailable in their set, whatever Azure says.
+    description:
+      - ARM ids of VMs that this run has lost or still has drained. They count as unavailable in their set, whatever Azure says, and hold the paired region back.
     type: list
     elements: str
     default: []
+  failed:
+    description: ARM ids of VMs whose hosts failed in earlier waves, in service again or not. They eat O(error_budget).
+    type: list
+    elements: str
+    default: []
+  error_budget:
+    description:
+      - Hosts that may fail before the next wave does not begin, as a count, or a percentage of the planned hosts.
+      - Or a mapping of C(overall) and C(per_set), the latter of the planned members of one set, of which no more are taken then.
+    type: raw
+    default: 0
   operation:
     description: What the waves are for, see M(fleetops.azure_maintenance.vm_redeploy).
     type: str
@@ -336,6 +348,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mainten
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.module import run
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.query import compile_query
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout import plan
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_budget import Budget
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_csv import to_csv
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_learn import learn
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import ON_DEADLINE, REGION_PAIRS, Policy, PolicyError
@@ -372,6 +385,8 @@ SPEC = {
     "lane": {"type": "int"},
     "wave": {"type": "int"},
     "lost": {"type": "list", "elements": "str", "default": []},
+    "failed": {"type": "list", "elements": "str", "default": []},
+    "error_budget": {"type": "raw", "default": 0},
     "operation": {"type": "str", "choices": ["perform_maintenance", "redeploy", "reapply"], "default": "perform_maintenance"},
     "subscriptions": {"type": "list", "elements": "str", "default": []},
     "exclude": {"type": "str"},
@@ -441,12 +456,20 @@ def new_plan(params, fleet):
     return dataclasses.replace(made, warnings=(*made.warnings, *notes)), vms
 
 
+def budget_of(params):
+    """The error budget; raises OptionsError for one that is not understood."""
+    try:
+        return Budget.parse(params["error_budget"])
+    except ValueError as error:
+        raise OptionsError(str(error)) from error
+
+
 def wave_of(params, reviewed, fleet):
     """What the module returns about one wave."""
     hosts = {VmId.parse(vm_id).key: host for host, vm_id in params["hosts"].items()}
     vms = with_hosts(fleet, params["hosts"], {}, strict=False)
-    lost = {VmId.parse(vm_id).key for vm_id in params["lost"]}
-    verdict = rollout_recheck.recheck(reviewed, params["lane"] or 1, params["wave"], vms, fleet.now, lost)
+    lost, failed = ({VmId.parse(vm_id).key for vm_id in params[name]} for name in ("lost", "failed"))
+    verdict = rollout_recheck.recheck(reviewed, params["lane"] or 1, params["wave"], vms, fleet.now, lost, failed, budget_of(params))
     return {
         "changed": False, "counts": fleet.counts, "stop": verdict.stop, "not_before": format_time(verdict.not_before),
         "go": [hosts[vm_id.lower()] for vm_id in verdict.go if vm_id.lower() in hosts],
@@ -471,6 +494,7 @@ def rollout_plan(module, connect):
     params = module.params
     if not params["hosts"]:
         raise OptionsError("hosts is empty: there is nothing to plan")
+    budget_of(params)
     try:
         reviewed = rollout_file.from_json(read_json(params["plan_file"], "plan file")) if params["plan_file"] else None
         chosen = rollout_recheck.select_lane(reviewed, params["lane"], params["lanes"]) if reviewed else None

@@ -18,7 +18,7 @@ OURS = "ansible_collections.fleetops.azure_maintenance.plugins.module_utils."
 # Standard library and each other; no I/O, no Ansible, no clock: now is an argument.
 DOMAIN = {
     "addresses", "alert_group", "alerts", "announcements", "availability", "codes", "errors", "estate", "fleet_summary", "guards",
-    "hosts", "maintenance", "outcome", "overlay", "records", "rollout", "rollout_calendar", "rollout_candidates",
+    "hosts", "left_over", "maintenance", "outcome", "overlay", "records", "rollout", "rollout_budget", "rollout_calendar", "rollout_candidates",
     "rollout_chains", "rollout_csv", "rollout_estimate", "rollout_file", "rollout_health", "rollout_lanes", "rollout_learn",
     "rollout_options", "rollout_policy", "rollout_reasons", "rollout_recheck", "rollout_records", "rollout_regions",
     "rollout_schedule", "rollout_sweep", "rollout_terms", "rollout_text", "selection", "snapshot", "vm",
@@ -26,7 +26,7 @@ DOMAIN = {
 # The one domain file that needs a package: users' expressions are JMESPath.
 EXPRESSIONS = "query"
 AZURE = {"arm", "arm_transport", "credentials"}
-ANSIBLE = {"module", "guest_module"}
+ANSIBLE = {"module", "guest_module", "guest_program"}
 CLOCKS = {"time.sleep", "time.time", "time.monotonic", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
 DOING_IO = {"socket", "subprocess", "urllib.request", "http", "requests", "threading", "concurrent", "tempfile", "fcntl", "logging", "time", "os"}
 
@@ -79,8 +79,8 @@ def test_the_domain_has_no_clock(name):
 def test_every_util_has_its_place():
     """A new file is domain, or is named here as an adapter."""
     adapters = AZURE | ANSIBLE | {
-        "activity", "alert_store", "announcer", "approval", "arm_reader", "attempts", "crowd", "fleet", "following", "interrupt",
-        "journal", "live", "operations", "pacing", "packages", "redeploy", "results", "retrying", "scheduled_events",
+        "activity", "alert_store", "announcer", "approval", "arm_reader", "attempts", "crowd", "fleet", "following", "guest_state",
+        "interrupt", "journal", "live", "load_balancer", "load_balancer_pool", "load_balancer_states", "mark_file", "mark_owner", "operations", "pacing", "packages", "redeploy", "results", "retrying", "scheduled_events",
         "second_opinion", "starting", "subscription", "surroundings", "underway",
     }
     assert {path.stem for path in UTILS.glob("*.py")} - {"__init__"} - DOMAIN - {EXPRESSIONS} <= adapters

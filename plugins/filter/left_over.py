@@ -1,0 +1,71 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: left_over
+short_description: Hosts that earlier runs left out of service, by what hosts, balancers and the controller know
+version_added: 1.0.0
+description:
+  - Puts together the marks that M(fleetops.azure_maintenance.maintenance_mark) found on hosts, the notes that balancers keep, and the copies on this
+    controller.
+  - A host that was asked and has no mark is only finished where a copy or a note is left, and only as far as those say.
+positional: _input
+options:
+  _input:
+    description: Results of M(fleetops.azure_maintenance.maintenance_mark) with C(state=query), by host.
+    type: dict
+    required: true
+  directory:
+    description: Directory of the copies on this controller.
+    type: str
+    required: true
+author:
+  - fleetops contributors (@fleetops)
+"""
+
+EXAMPLES = r"""
+- name: Who is left over
+  ansible.builtin.debug:
+    msg: "{{ {'web-03': found} | fleetops.azure_maintenance.left_over('.azure_maintenance/marks') }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(finish), the mark by host, of runs that are dead; C(live), the mark by host, of runs that are not, with C(alive) saying why and C(words) whose it
+      is; C(unread), why, by host, for marks that cannot be understood.
+  type: dict
+"""
+
+import datetime as dt
+from pathlib import Path
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.left_over import sort_out
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import MarkError, MarkFile
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_owner import alive_because, describe
+
+
+def left_over(seen, directory):
+    """See RETURN."""
+    now = dt.datetime.now(dt.timezone.utc)
+    try:
+        copies = {path.stem: MarkFile(str(path)).read() for path in sorted(Path(directory).expanduser().glob("*.json"))}
+    except MarkError as error:
+        raise AnsibleFilterError(str(error)) from error
+    copies = {host: {**mark, "alive": alive_because(mark, now)} for host, mark in copies.items() if mark}
+    found = sort_out(seen, copies)
+    for mark in [*found["live"].values(), *found["finish"].values()]:
+        mark["words"] = describe(mark)
+    return found
+
+
+class FilterModule:
+    """The filter."""
+
+    def filters(self):
+        return {"left_over": left_over}

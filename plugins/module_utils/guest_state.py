@@ -1,0 +1,191 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a Linux guest is like right now. Runs on the guest: standard library only, Python 3.9 or newer, read-only.
+
+Every reading that cannot be made raises :class:`GuestError` with the thing and the remedy: silence must not look like health.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import typing as t
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+MOUNTS = "/proc/self/mounts"
+SWAPS = "/proc/swaps"
+RESOURCE_LINKS = ("/dev/disk/cloud/azure_resource-part1", "/dev/disk/cloud/azure_resource", "/dev/disk/azure/resource-part1")
+"""Links that Azure's agent and cloud-init's udev rules make to the temporary disk."""
+WARNING_FILES = ("DATALOSS_WARNING_README.txt", "DATA_LOSS_WARNING_README.txt")
+MOST_FILES = 20000
+SHOWN_FILES = 10
+_LISTEN = "0A"
+
+Run = t.Callable[..., t.Tuple[int, str, str]]
+"""AnsibleModule.run_command: (exit status, standard output, standard error)."""
+
+
+class GuestError(Exception):
+    """Something on the guest cannot be read; the text says what and what to do."""
+
+
+def boot_id(path: str = BOOT_ID) -> str:
+    """Changes with every boot and with nothing else."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError as error:
+        raise GuestError(f"the boot id {path} cannot be read ({error}); is this a Linux guest?") from None
+
+
+# -- services --------------------------------------------------------------------------------------------------------
+
+
+def has_systemd() -> bool:
+    """Whether systemd is the service manager that runs."""
+    return os.path.isdir("/run/systemd/system")
+
+
+def service_states(names: t.Iterable[str], run: Run) -> dict[str, str]:
+    """``running``, ``stopped`` or ``missing`` by service."""
+    names = list(names)
+    return {name: (_systemd_state if has_systemd() else _sysv_state)(name, run) for name in names}
+
+
+def _systemd_state(name: str, run: Run) -> str:
+    status, out, err = run(["systemctl", "show", "--property=LoadState,ActiveState", "--", name])
+    if status != 0:
+        raise GuestError(f"systemctl cannot tell about {name}: {err.strip() or out.strip()}")
+    facts = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+    if facts.get("LoadState") in ("not-found", "bad-setting", "error"):
+        return "missing"
+    # On its way up or down counts as running: it is somebody's to stop, and to start again.
+    return "stopped" if facts.get("ActiveState") in ("inactive", "failed", "maintenance") else "running"
+
+
+def _sysv_state(name: str, run: Run) -> str:
+    if not os.path.exists(f"/etc/init.d/{name}"):
+        return "missing"
+    status, dummy_out, dummy_err = run(["service", name, "status"])
+    return "running" if status == 0 else "stopped"
+
+
+def failed_units(run: Run) -> list[str]:
+    """Units of systemd that have failed; [] where another service manager runs."""
+    if not has_systemd():
+        return []
+    status, out, err = run(["systemctl", "list-units", "--state=failed", "--plain", "--no-legend", "--full"])
+    if status != 0:
+        raise GuestError(f"systemctl cannot list failed units: {err.strip() or out.strip()}")
+    return sorted(line.split()[0].lstrip("●* ") for line in out.splitlines() if line.split())
+
+
+# -- ports -----------------------------------------------------------------------------------------------------------
+
+
+def listening(address: str, ports: t.Iterable[int], tables: t.Iterable[str] = ("/proc/net/tcp", "/proc/net/tcp6")) -> list[int]:
+    """Those of the ports on which something listens at this address, or at all addresses."""
+    wanted = set(ports)
+    try:
+        own = {row[4][0] for row in socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)}
+    except OSError as error:
+        raise GuestError(f"the address {address} of the ports means nothing on this guest: {error}") from None
+    found = set()
+    for where, port in _listeners(tables):
+        if port in wanted and (where in own or where in ("0.0.0.0", "::") or where.rpartition(":")[2] in own):
+            found.add(port)
+    return sorted(found)
+
+
+def _listeners(tables: t.Iterable[str]) -> t.Iterator[tuple[str, int]]:
+    for table in tables:
+        try:
+            with open(table, encoding="ascii") as file:
+                rows = file.read().splitlines()[1:]
+        except OSError:
+            continue  # a kernel without IPv6 has no such table
+        for row in rows:
+            cells = row.split()
+            if cells[3] == _LISTEN:
+                host, dummy, port = cells[1].partition(":")
+                yield _address(host), int(port, 16)
+
+
+def _address(digits: str) -> str:
+    """An address of the kernel's tables, which keep it in words of the machine's byte order."""
+    words = [int(digits[start:start + 8], 16) for start in range(0, len(digits), 8)]
+    packed = struct.pack(f"={len(words)}I", *words)
+    return socket.inet_ntop(socket.AF_INET if len(words) == 1 else socket.AF_INET6, packed)
+
+
+# -- the temporary disk ----------------------------------------------------------------------------------------------
+
+
+def mounts(path: str = MOUNTS) -> dict[str, str]:
+    """Device by mount point."""
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        rows = [line.split() for line in file if len(line.split()) > 1]
+    return {_plain(row[1]): _plain(row[0]) for row in rows}
+
+
+def _plain(name: str) -> str:
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        name = name.replace(code, character)
+    return name
+
+
+def temporary_disk(mount: str, devices: t.Mapping[str, str], links: t.Iterable[str] = RESOURCE_LINKS, swaps: str = SWAPS) -> dict[str, t.Any]:
+    """What would be lost with the temporary disk at ``mount``.
+
+    ``mounted`` is False when nothing is mounted there, or what is mounted is another disk than the one that Azure's udev
+    links name. ``in_use``: files besides swap and the vendor's warning; ``files`` the first of them, ``bytes`` of all.
+    """
+    device = devices.get(mount)
+    facts: dict[str, t.Any] = {"mount": mount, "device": device, "mounted": device is not None, "in_use": False, "files": [], "bytes": 0, "count": 0}
+    known = {os.path.realpath(link) for link in links if os.path.exists(link)}
+    if device is None or (known and os.path.realpath(device) not in known):
+        return {**facts, "mounted": False}
+    swapping = _swap_files(swaps)
+    for path in _files(mount):
+        if os.path.realpath(path) in swapping or (os.path.dirname(path) == mount and os.path.basename(path) in WARNING_FILES):
+            continue
+        facts["count"] += 1
+        if len(facts["files"]) < SHOWN_FILES:
+            facts["files"].append(path)
+        try:
+            facts["bytes"] += os.lstat(path).st_size
+        except OSError:
+            pass  # gone while we looked: nothing that could be lost
+        if facts["count"] >= MOST_FILES:
+            break
+    return {**facts, "in_use": facts["count"] > 0}
+
+
+def _files(mount: str) -> t.Iterator[str]:
+    """Everything that is no folder, on this one file system. Raises GuestError for a folder that cannot be read."""
+
+    def refuse(error: OSError) -> None:
+        raise GuestError(f"what is on the temporary disk cannot be read ({error}); become root for it, or set verify_temp_disk to an empty string")
+
+    device = os.lstat(mount).st_dev
+    for folder, folders, files in os.walk(mount, onerror=refuse):
+        folders[:] = sorted(name for name in folders if name != "lost+found" and _is_on(os.path.join(folder, name), device))
+        for name in sorted(files):
+            yield os.path.join(folder, name)
+
+
+def _is_on(folder: str, device: int) -> bool:
+    try:
+        return os.lstat(folder).st_dev == device
+    except OSError:
+        return False
+
+
+def _swap_files(path: str) -> set[str]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return {os.path.realpath(_plain(line.split()[0])) for line in file.read().splitlines()[1:] if line.split()}
+    except OSError:
+        return set()

@@ -1,0 +1,73 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which hosts earlier runs left out of service, from what hosts, balancers and the controller know. Pure.
+
+``seen`` is what maintenance_mark answered for each host asked: ``{reached, mark, alive, drained: {host: note}, trouble}``;
+``copies`` are the marks on this controller by host, each with ``alive`` besides.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+Mark = t.Mapping[str, t.Any]
+
+
+def sort_out(seen: t.Mapping[str, Mark], copies: t.Mapping[str, Mark]) -> dict[str, t.Any]:
+    """``finish``: mark by host, of runs that are dead; ``live``: mark by host, of runs that are not; ``unread``: why, by host,
+    for hosts whose mark is there and cannot be understood.
+
+    What the host itself says goes before what is said elsewhere: it may have been finished from another controller. Each mark says besides
+    whether it is ``on_host``, and ``known_here``: whether the journal of this controller tells what became of a start.
+    """
+    notes = _notes(seen)
+    found: dict[str, dict[str, t.Any]] = {"finish": {}, "live": {}, "unread": {}}
+    for host in sorted({*notes, *copies, *(name for name, answer in seen.items() if answer.get("mark"))}):
+        answer = seen.get(host) or {}
+        mark = answer.get("mark")
+        if mark:
+            mark = {**mark, "alive": answer.get("alive"), "on_host": True}
+        elif host in copies:
+            mark = {**copies[host], "on_host": False}
+            if answer.get("reached"):
+                mark["undo"] = [_still_noted(entry, host, seen) for entry in mark.get("undo", [])]
+        else:
+            mark = {**_of_notes(notes[host]), "on_host": False}
+        mark["known_here"] = host in copies
+        found["live" if mark.get("alive") else "finish"][host] = mark
+    found["unread"] = {host: answer["trouble"] for host, answer in seen.items() if answer.get("reached") and answer.get("trouble")}
+    return found
+
+
+def _notes(seen: t.Mapping[str, Mark]) -> dict[str, dict[str, Mark]]:
+    """By host that was taken out, the notes about it by balancer."""
+    notes: dict[str, dict[str, Mark]] = {}
+    for balancer, answer in seen.items():
+        for host, note in (answer.get("drained") or {}).items():
+            notes.setdefault(host, {})[balancer] = note
+    return notes
+
+
+def _still_noted(entry: Mark, host: str, seen: t.Mapping[str, Mark]) -> Mark:
+    """Of a copy whose host has no mark any more: the balancers that still keep a note, and those that could not be asked.
+
+    Where the note is gone the server was brought back, and whoever took it out since is not us.
+    """
+    if entry.get("provider") != "haproxy":
+        return entry
+    balancers = {name: backends for name, backends in (entry.get("balancers") or {}).items()
+                 if not (seen.get(name) or {}).get("reached") or host in (seen[name].get("drained") or {})}
+    return {**entry, "balancers": balancers}
+
+
+def _of_notes(notes: t.Mapping[str, Mark]) -> dict[str, t.Any]:
+    """A mark made of what the balancers noted, for a guest that cannot be asked."""
+    first = next(iter(notes.values()))
+    entries = {balancer: note["undo"][0] for balancer, note in notes.items()}
+    entry = next(iter(entries.values()))
+    undo = {"provider": "haproxy", "server": entry["server"], "socket": entry["socket"],
+            "balancers": {balancer: found["backends"] for balancer, found in entries.items()},
+            "unhealthy": {balancer: found.get("unhealthy", []) for balancer, found in entries.items()}}
+    alive = next((note["alive"] for note in notes.values() if note.get("alive")), None)
+    return {**first, "undo": [undo], "alive": alive}

@@ -1,0 +1,159 @@
+#!/usr/bin/python
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: guest_info
+short_description: Read, on a Linux guest, what a redeploy must not make worse
+version_added: 1.0.0
+description:
+  - Reads the boot id, failed units, named services, named ports and the temporary disk in one execution, so that a rolling run can compare before
+    and after.
+  - Python 3.9 and its standard library are all it needs.
+options:
+  services:
+    description: Services to tell the state of.
+    type: list
+    elements: str
+    default: []
+  ports:
+    description: TCP ports to tell whether something listens on them.
+    type: list
+    elements: int
+    default: []
+  address:
+    description: Local address of those ports. A listener on all addresses counts as well.
+    type: str
+    default: 127.0.0.1
+  temp_disk:
+    description: Mount point of the temporary disk; without it that is not looked at.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    support: full
+    details: Only reads.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+extends_documentation_fragment:
+  - fleetops.azure_maintenance.attributes.guest
+seealso:
+  - module: fleetops.azure_maintenance.maintenance_mark
+author:
+  - fleetops contributors (@fleetops)
+"""
+
+EXAMPLES = r"""
+- name: What is on the temporary disk, and does nginx run
+  fleetops.azure_maintenance.guest_info:
+    services: [nginx]
+    ports: [80]
+    temp_disk: /mnt
+  become: true
+  register: guest
+"""
+
+RETURN = r"""
+boot_id:
+  description: Changes with every boot.
+  returned: success
+  type: str
+  sample: 1d3f4b0e-6a0c-4c1e-9d43-6a6f9f0e6a10
+failed_units:
+  description: Units of systemd that have failed; empty where another service manager runs.
+  returned: success
+  type: list
+  elements: str
+  sample: [logrotate.service]
+services:
+  description: State by service, C(running), C(stopped) or C(missing). A unit on its way up or down counts as running.
+  returned: success
+  type: dict
+  sample: {nginx: running}
+listening:
+  description: Those of O(ports) on which something listens.
+  returned: success
+  type: list
+  elements: int
+  sample: [80]
+mounts:
+  description: Mount points.
+  returned: success
+  type: list
+  elements: str
+  sample: [/, /mnt]
+temp_disk:
+  description: The temporary disk, or null without O(temp_disk).
+  returned: success
+  type: dict
+  sample: {mount: /mnt, device: /dev/sdb1, mounted: true, in_use: true, files: [/mnt/cache/a], bytes: 4096, count: 1}
+  contains:
+    mount:
+      description: Where it was looked for.
+      type: str
+      returned: always
+      sample: /mnt
+    device:
+      description: What is mounted there, or null.
+      type: str
+      returned: always
+      sample: /dev/sdb1
+    mounted:
+      description: Whether that is the temporary disk. False when Azure's udev links name another disk.
+      type: bool
+      returned: always
+      sample: true
+    in_use:
+      description: Whether it holds anything besides swap, the vendor's warning and empty folders.
+      type: bool
+      returned: always
+      sample: true
+    files:
+      description: The first of those files.
+      type: list
+      elements: str
+      returned: always
+      sample: [/mnt/cache/a]
+    bytes:
+      description: Bytes of those files.
+      type: int
+      returned: always
+      sample: 4096
+    count:
+      description: How many there are; counting ends at 20000.
+      type: int
+      returned: always
+      sample: 1
+"""
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import guest_state
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_program import run
+
+
+def read(module):
+    """Everything asked for, in one look."""
+    options = module.params
+    mounts = guest_state.mounts()
+    return {
+        "changed": False,
+        "boot_id": guest_state.boot_id(),
+        "failed_units": guest_state.failed_units(module.run_command),
+        "services": guest_state.service_states(options["services"], module.run_command),
+        "listening": guest_state.listening(options["address"], options["ports"]) if options["ports"] else [],
+        "mounts": sorted(mounts),
+        "temp_disk": guest_state.temporary_disk(options["temp_disk"], mounts) if options["temp_disk"] else None,
+    }
+
+
+def main():
+    run({"services": {"type": "list", "elements": "str", "default": []}, "ports": {"type": "list", "elements": "int", "default": []},
+         "address": {"type": "str", "default": "127.0.0.1"}, "temp_disk": {"type": "str", "default": ""}}, read)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+#!/usr/bin/python
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lb_backend_state
+short_description: Take a VM out of the backend pools of Azure load balancers, and bring it back
+version_added: 1.0.0
+description:
+  - Sets the administrative state (C(adminState)) of one VM's members in backend pools of Azure load balancers. With V(down) a member gets no new
+    connections, whatever its health probe says; established TCP connections go on until they end by themselves.
+  - A pool is written as a whole, as it was read but for the state of this VM's members, and only if nobody changed it in between. Where somebody did, it is
+    read and written again. The module waits for Azure to be done with each pool.
+  - Pools of network interfaces and pools of addresses are handled, in load balancers of the SKU Standard.
+options:
+  vm:
+    description: ARM id of the VM, or of an instance of a uniform scale set.
+    type: str
+  addresses:
+    description:
+      - Private addresses of the VM, instead of O(vm). Only pools of addresses show them; without O(vm) other virtual networks are not told apart.
+    type: list
+    elements: str
+  pools:
+    description:
+      - Ids of the backend pools. Without it and O(load_balancers), they are found, those that the VM's network interfaces name, and those of load balancers
+        in its subscription that hold one of its addresses.
+    type: list
+    elements: str
+    default: []
+  load_balancers:
+    description: Load balancers, by id or by name in the subscription, all of whose pools that hold the VM are meant.
+    type: list
+    elements: str
+    default: []
+  members:
+    description: Members of pools, as RV(previous) returns them, instead of a VM. Those that are not there any more are named in RV(left).
+    type: list
+    elements: dict
+    suboptions: &member
+      pool:
+        description: ARM id of the backend pool.
+        type: str
+        required: true
+      name:
+        description: Name of the member in it.
+        type: str
+        required: true
+      ip:
+        description: Its private address. A member of the same name that shows another one is left alone.
+        type: str
+      admin_state:
+        description: Its administrative state.
+        type: str
+        choices: [down, none, up]
+  restore:
+    description:
+      - Members of pools, as RV(previous) returned them, to get the state back that they had then.
+      - Only those that are still V(down) are changed. What somebody else changed meanwhile, or took away, is left alone and named in RV(left).
+    type: list
+    elements: dict
+    suboptions: *member
+  state:
+    description:
+      - V(down) takes the VM out, V(up) has it take connections whatever its probe says, V(none) leaves it to the probe. V(query) only reads.
+      - V(down) is refused where a rule of the load balancer has no health probe, for there it has no effect.
+    type: str
+    choices: [down, none, query, up]
+  timeout:
+    description: Seconds in which Azure has to be done with all pools.
+    type: int
+    default: 600
+  poll_interval:
+    description: Seconds between two looks.
+    type: int
+    default: 3
+extends_documentation_fragment:
+  - fleetops.azure_maintenance.azure
+  - fleetops.azure_maintenance.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Reads, and returns in RV(previous) what would be changed.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+notes:
+  - Needs C(Microsoft.Network/loadBalancers/read), C(Microsoft.Network/loadBalancers/backendAddressPools/read) and
+    C(Microsoft.Network/loadBalancers/backendAddressPools/write), and to find pools the read actions of the VM and its network interfaces. See the collection's
+    docs/permissions.md.
+seealso:
+  - module: fleetops.azure_maintenance.vm_redeploy
+author:
+  - fleetops contributors (@fleetops)
+"""
+
+EXAMPLES = r"""
+- name: No new connections for this VM
+  fleetops.azure_maintenance.lb_backend_state:
+    vm: "{{ azure_vm_id }}"
+    state: down
+  delegate_to: localhost
+  register: taken_out
+
+- name: What it was before, and nothing that somebody else changed meanwhile
+  fleetops.azure_maintenance.lb_backend_state:
+    restore: "{{ taken_out.previous }}"
+  delegate_to: localhost
+
+- name: See in which pools it is
+  fleetops.azure_maintenance.lb_backend_state:
+    vm: "{{ azure_vm_id }}"
+    load_balancers: [front]
+    state: query
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+members:
+  description: The VM's members of pools with their state now (in check mode, as it stays).
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - pool: /subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/shop/providers/Microsoft.Network/loadBalancers/front/backendAddressPools/web
+      name: web-1-nic-ipconfig1
+      ip: 10.0.0.4
+      admin_state: down
+previous:
+  description: Those that were changed (in check mode, would be), with the state that they had. This is what O(restore) takes.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - pool: /subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/shop/providers/Microsoft.Network/loadBalancers/front/backendAddressPools/web
+      name: web-1-nic-ipconfig1
+      ip: 10.0.0.4
+      admin_state: none
+left:
+  description: What O(members) or O(restore) named and was left alone, with the reason.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - pool: /subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/shop/providers/Microsoft.Network/loadBalancers/front/backendAddressPools/web
+      name: web-2-nic-ipconfig1
+      reason: it is not in the pool any more
+"""
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.load_balancer import Finder, Member
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.load_balancer_pool import PoolStore
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.load_balancer_states import Work, pools_of
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.module import run
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import WallClock
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
+
+CLOCK = WallClock
+
+
+def settle(module, connect):
+    """Bring the members to the state asked for; a failure half way still returns what was changed before it."""
+    params, state = module.params, None if module.params["state"] == "query" else module.params["state"]
+    for name in ("timeout", "poll_interval"):
+        if params[name] < 1:
+            raise OptionsError(f"{name} {params[name]} must be at least 1 second")
+    entries = params["members"] if params["restore"] is None else params["restore"]
+    if params["restore"] and not all(entry["admin_state"] for entry in entries):
+        raise OptionsError("an entry of restore has no admin_state; give restore what previous was")
+    vm, clock = VmId.parse(params["vm"]) if params["vm"] else None, CLOCK()
+    arm = connect(clock)
+    work = Work(PoolStore(arm, clock, params["timeout"], params["poll_interval"], module.check_mode or (state is None and params["restore"] is None)))
+    failure = {}
+    try:
+        if entries is not None:
+            work.of_entries(entries, state, params["restore"] is not None)
+        else:
+            finder = Finder(arm, vm.subscription_id if vm else arm.settings.subscription_id)
+            member = finder.member(vm) if vm else Member.of_addresses(params["addresses"])
+            work.of_member(pools_of(finder, member, params["pools"], params["load_balancers"], state), member, state)
+    except AzureError as error:
+        failure = {"failed": True, "msg": str(error), "failure": error.to_result()}
+    except OptionsError as error:
+        failure = {"failed": True, "msg": str(error), "failure": {"doing": "use the options", "detail": str(error)}}
+    result = {"changed": work.changed, "members": work.members, "previous": work.previous, "left": work.left, **failure}
+    if module._diff:
+        result["diff"] = {when: "".join(f"{line[0]}: {line[column]}\n" for line in work.lines) for when, column in (("before", 1), ("after", 2))}
+    return result
+
+
+def main():
+    texts = {"type": "list", "elements": "str"}
+    entry = {"pool": {"type": "str", "required": True}, "name": {"type": "str", "required": True}, "ip": {"type": "str"},
+             "admin_state": {"type": "str", "choices": ["down", "none", "up"]}}
+    run({"vm": {"type": "str"}, "addresses": texts, "pools": {**texts, "default": []}, "load_balancers": {**texts, "default": []},
+         "members": {"type": "list", "elements": "dict", "options": entry}, "restore": {"type": "list", "elements": "dict", "options": entry},
+         "state": {"type": "str", "choices": ["down", "none", "query", "up"]}, "timeout": {"type": "int", "default": 600},
+         "poll_interval": {"type": "int", "default": 3}}, settle, supports_check_mode=True,
+        mutually_exclusive=[("vm", "addresses", "members", "restore"), ("state", "restore")],
+        required_one_of=[("vm", "addresses", "members", "restore"), ("state", "restore")])
+
+
+if __name__ == "__main__":
+    main()
