@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_owner import process_of, stamp
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_owner import run_process, stamp
 
 
 class ActionModule(ActionBase):
@@ -22,7 +21,7 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         arguments, now = dict(self._task.args), dt.datetime.now(dt.timezone.utc)
-        arguments["stamp"] = {"version": 1, "host": arguments.get("host"), "process": process_of(os.getppid()), "since": stamp(now),
+        arguments["stamp"] = {"version": 1, "host": arguments.get("host"), "process": run_process(), "since": stamp(now),
                               "heartbeat": stamp(now), "expires": stamp(now, int(arguments.get("expires", 900)))}
         try:
             return {**result, **self._execute_module(module_name="fleetops.azure_maintenance.balancer_mark", module_args=arguments, task_vars=task_vars)}

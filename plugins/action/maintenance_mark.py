@@ -13,8 +13,9 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import GUEST_MARK, READ_COMMAND, MarkError, MarkFile, parse_all
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_owner import alive_because, process_of, stamp
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import (
+    GUEST_MARK, READ_COMMAND, Foreign, MarkError, MarkFile, drained_host, parse_all)
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_owner import alive_because, run_process, stamp
 
 MODULE = "fleetops.azure_maintenance.maintenance_mark"
 
@@ -40,19 +41,20 @@ class ActionModule(ActionBase):
             # The host's first, for nothing is changed before both are there, and what the host has is what is true.
             if copy and not result.get("failed") and not self._task.check_mode:
                 if state == "absent":
-                    copy.remove_whatever()
+                    copy.clear(arguments)
                 else:
                     copy.put(result["mark"])
         except AnsibleConnectionFailure as error:
             return {**result, "failed": True, "msg": f"the host cannot be reached: {error}"}
+        except Foreign as error:
+            return {**result, "failed": True, "msg": str(error), "foreign": error.mark}
         except MarkError as error:
             return {**result, "failed": True, "msg": str(error)}
         return result
 
     def _stamp(self, arguments, host):
-        """The worker's parent is the run."""
         now = dt.datetime.now(dt.timezone.utc)
-        return {"version": 1, "host": host, "process": process_of(os.getppid()), "since": stamp(now), "heartbeat": stamp(now),
+        return {"version": 1, "host": host, "process": run_process(), "since": stamp(now), "heartbeat": stamp(now),
                 "expires": stamp(now, int(arguments.get("expires", 900)))}
 
     def _query(self, copy_only):
@@ -60,17 +62,21 @@ class ActionModule(ActionBase):
             return {}
         said = self._low_level_execute_command(READ_COMMAND)
         if said["rc"] != 0:
-            raise MarkError(f"the marks of this host cannot be read: {(said.get('stderr') or said['stdout']).strip()[:200]}")
+            why = (said.get("stderr") or said["stdout"]).strip()[:200]
+            raise MarkError(f"the marks of this host cannot be read: {why}; become root on it, or let others read {os.path.dirname(GUEST_MARK)}")
         return parse_all(said["stdout"])
 
     def _copy_alone(self, copy, arguments, state):
+        if not arguments.get("run_id"):
+            raise MarkError("run_id is missing: a mark needs the run that it is of")
         keys = ("run_id", "owner", "step", "vm_id", "boot_id", "undo")
         mark = {**{key: arguments[key] for key in keys if arguments.get(key) is not None}, **arguments["stamp"]}
         if copy is None or self._task.check_mode:
             return {"changed": copy is not None, "mark": mark if state == "present" else None, "before": None}
         if state == "absent":
-            return {"changed": copy.remove_whatever(), "mark": None, "before": None}
-        os.makedirs(os.path.dirname(copy.file.path), mode=0o700, exist_ok=True)
+            before = copy.file.remove(arguments["run_id"])
+            return {"changed": before is not None, "mark": None, "before": before}
+        copy.make_room()
         before = copy.file.write(mark, arguments.get("take_over"))
         return {"changed": True, "mark": copy.file.read(), "before": before}
 
@@ -86,7 +92,7 @@ def _told(query, copy_only):
         return {**answer, "reached": True, "trouble": str(error)}
     now = dt.datetime.now(dt.timezone.utc)
     mark = marks.pop(GUEST_MARK, None)
-    drained = {other["host"]: {**other, "alive": alive_because(other, now)} for other in marks.values() if other.get("host")}
+    drained = {other.get("host") or drained_host(path): {**other, "alive": alive_because(other, now)} for path, other in marks.items()}
     return {**answer, "reached": True, "mark": mark, "alive": alive_because(mark, now) if mark else None, "drained": drained}
 
 
@@ -97,16 +103,18 @@ class _Copy:
         self.file = MarkFile(str(path))
 
     def put(self, mark):
-        os.makedirs(os.path.dirname(self.file.path), mode=0o700, exist_ok=True)
+        self.make_room()
         self.file.replace(mark)
 
-    def remove_whatever(self):
-        """The host has none of ours any more, so this one has had its day, whoever's it was."""
+    def make_room(self):
         try:
-            os.unlink(self.file.path)
-        except FileNotFoundError:
-            return False
-        return True
+            os.makedirs(os.path.dirname(self.file.path), mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise MarkError(f"there is no room for the controller's copy of the mark, {self.file.path}: {error}; see drain_marks_dir") from None
+
+    def clear(self, arguments):
+        """The host has none of ours any more, so this one has had its day, whoever's it was; unless another run put it here just now."""
+        self.file.clear(arguments["run_id"], arguments["stamp"]["heartbeat"])
 
 
 def _copy(arguments, host):

@@ -15,6 +15,7 @@ description:
   - After each wave prints its outcomes, the share of the rollout that is done, and the time left at this pace.
   - At the end of the run prints a table with wave, update domain, outcome and duration of every VM, also when a whole wave failed and
     ansible-core ended the run early. A VM that was left out of its wave is in it with the reason.
+  - Below it names every host that this run leaves out of service, however the run ended, with what there is to undo.
   - Works with the playbook C(fleetops.azure_maintenance.rolling_redeploy) and with any play that calls
     M(fleetops.azure_maintenance.vm_redeploy).
 requirements:
@@ -65,6 +66,7 @@ class CallbackModule(CallbackBase):
         self._journal = None
         self._tail = None
         self._text = None
+        self._run_id = None
 
     def v2_playbook_on_play_start(self, play):
         self._show_plan()
@@ -89,7 +91,7 @@ class CallbackModule(CallbackBase):
     def _learn(self, result):
         action, data = result._task.action, result._result
         if action == _PLAN and data.get("plan"):
-            self._text = data["text"]
+            self._text, self._run_id = data["text"], data.get("run_id")
             self._waves = {vm["id"].lower(): wave["number"] for wave in data["plan"]["waves"] for vm in wave["vms"]}
             self._names = {vm["name"] for wave in data["plan"]["waves"] for vm in wave["vms"]}
             self._wave_count = len(data["plan"]["waves"])
@@ -134,8 +136,23 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats):
         self._stop_tail()
         self._show_plan()
-        if not self._results:
-            return
+        if self._results:
+            self._table()
+        for mark in self._left():
+            self._display.display(f"LEFT OUT OF SERVICE: {mark['host']}, step {mark.get('step')}; to undo: {json.dumps(mark['undo'])}; run the playbook again "
+                                  "to finish it", color="red")
+
+    def _left(self):
+        """The marks of this run on this controller. A host that became unreachable gets no rescue, and core may have ended the run with it."""
+        for path in sorted((self._journal / "marks").glob("*.json")) if self._journal and self._run_id else ():
+            try:
+                mark = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue  # taken away just now; the next run says what is wrong with one that cannot be read
+            if mark.get("run_id") == self._run_id:
+                yield mark
+
+    def _table(self):
         rows = sorted(self._results.items(), key=lambda item: (self._waves.get(item[0], 0), item[1]["name"]))
         width = max(len(vm["name"]) for dummy, vm in rows)
         self._display.display(f"\nwave  {'VM':<{width}}  UD  {'outcome':<13} seconds  why", color="bright blue")

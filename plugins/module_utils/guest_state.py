@@ -9,6 +9,7 @@ Every reading that cannot be made raises :class:`GuestError` with the thing and 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import struct
 import typing as t
@@ -16,12 +17,14 @@ import typing as t
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 MOUNTS = "/proc/self/mounts"
 SWAPS = "/proc/swaps"
-RESOURCE_LINKS = ("/dev/disk/cloud/azure_resource-part1", "/dev/disk/cloud/azure_resource", "/dev/disk/azure/resource-part1")
+INIT_SCRIPTS = "/etc/init.d"
+RESOURCE_LINKS = ("/dev/disk/cloud/azure_resource-part1", "/dev/disk/cloud/azure_resource", "/dev/disk/azure/resource-part1", "/dev/disk/azure/resource")
 """Links that Azure's agent and cloud-init's udev rules make to the temporary disk."""
 WARNING_FILES = ("DATALOSS_WARNING_README.txt", "DATA_LOSS_WARNING_README.txt")
 MOST_FILES = 20000
 SHOWN_FILES = 10
 _LISTEN = "0A"
+_MAPPED = bytes(10) + b"\xff\xff"
 
 Run = t.Callable[..., t.Tuple[int, str, str]]
 """AnsibleModule.run_command: (exit status, standard output, standard error)."""
@@ -61,14 +64,18 @@ def _systemd_state(name: str, run: Run) -> str:
     facts = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
     if facts.get("LoadState") in ("not-found", "bad-setting", "error"):
         return "missing"
+    if not facts.get("ActiveState"):
+        raise GuestError(f"systemctl says nothing about {name}; see what systemctl show {name} says on this guest")
     # On its way up or down counts as running: it is somebody's to stop, and to start again.
-    return "stopped" if facts.get("ActiveState") in ("inactive", "failed", "maintenance") else "running"
+    return "stopped" if facts["ActiveState"] in ("inactive", "failed", "maintenance") else "running"
 
 
 def _sysv_state(name: str, run: Run) -> str:
-    if not os.path.exists(f"/etc/init.d/{name}"):
+    if not os.path.exists(f"{INIT_SCRIPTS}/{name}"):
         return "missing"
-    status, dummy_out, dummy_err = run(["service", name, "status"])
+    status, out, err = run(["service", name, "status"])
+    if status == 4:  # the LSB's number for unknown
+        raise GuestError(f"service {name} status cannot tell: {err.strip() or out.strip() or 'no reason given'}; become root for it")
     return "running" if status == 0 else "stopped"
 
 
@@ -79,7 +86,7 @@ def failed_units(run: Run) -> list[str]:
     status, out, err = run(["systemctl", "list-units", "--state=failed", "--plain", "--no-legend", "--full"])
     if status != 0:
         raise GuestError(f"systemctl cannot list failed units: {err.strip() or out.strip()}")
-    return sorted(line.split()[0].lstrip("●* ") for line in out.splitlines() if line.split())
+    return sorted(line.lstrip("●* ").split()[0] for line in out.splitlines() if line.strip("●* "))
 
 
 # -- ports -----------------------------------------------------------------------------------------------------------
@@ -89,23 +96,23 @@ def listening(address: str, ports: t.Iterable[int], tables: t.Iterable[str] = ("
     """Those of the ports on which something listens at this address, or at all addresses."""
     wanted = set(ports)
     try:
-        own = {row[4][0] for row in socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)}
-    except OSError as error:
+        own = {row[4][0].partition("%")[0] for row in socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError) as error:
         raise GuestError(f"the address {address} of the ports means nothing on this guest: {error}") from None
-    found = set()
-    for where, port in _listeners(tables):
-        if port in wanted and (where in own or where in ("0.0.0.0", "::") or where.rpartition(":")[2] in own):
-            found.add(port)
-    return sorted(found)
+    # A listener on :: takes IPv4 as well, unless it says no to that; the kernel's tables do not tell.
+    own |= {"::"} | ({"0.0.0.0"} if any("." in one for one in own) else set())
+    return sorted({port for where, port in _listeners(tables) if port in wanted and where in own})
 
 
 def _listeners(tables: t.Iterable[str]) -> t.Iterator[tuple[str, int]]:
-    for table in tables:
+    for number, table in enumerate(tables):
         try:
             with open(table, encoding="ascii") as file:
                 rows = file.read().splitlines()[1:]
-        except OSError:
-            continue  # a kernel without IPv6 has no such table
+        except OSError as error:
+            if number and isinstance(error, FileNotFoundError):
+                continue  # a kernel without IPv6 has no second table
+            raise GuestError(f"which ports are listened on cannot be read: {error}") from None
         for row in rows:
             cells = row.split()
             if cells[3] == _LISTEN:
@@ -114,26 +121,30 @@ def _listeners(tables: t.Iterable[str]) -> t.Iterator[tuple[str, int]]:
 
 
 def _address(digits: str) -> str:
-    """An address of the kernel's tables, which keep it in words of the machine's byte order."""
+    """An address of the kernel's tables, which keep it in words of the machine's byte order. IPv4 in IPv6's clothes counts as IPv4."""
     words = [int(digits[start:start + 8], 16) for start in range(0, len(digits), 8)]
     packed = struct.pack(f"={len(words)}I", *words)
-    return socket.inet_ntop(socket.AF_INET if len(words) == 1 else socket.AF_INET6, packed)
+    if len(words) == 1 or packed.startswith(_MAPPED):
+        return socket.inet_ntop(socket.AF_INET, packed[-4:])
+    return socket.inet_ntop(socket.AF_INET6, packed)
 
 
 # -- the temporary disk ----------------------------------------------------------------------------------------------
 
 
 def mounts(path: str = MOUNTS) -> dict[str, str]:
-    """Device by mount point."""
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        rows = [line.split() for line in file if len(line.split()) > 1]
+    """Device by mount point; of several mounts on one point the last, which hides the others."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            rows = [line.split(" ") for line in file if line.count(" ") > 1]
+    except OSError as error:
+        raise GuestError(f"the mounts {path} cannot be read ({error}); is this a Linux guest?") from None
     return {_plain(row[1]): _plain(row[0]) for row in rows}
 
 
 def _plain(name: str) -> str:
-    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        name = name.replace(code, character)
-    return name
+    """The kernel writes blanks, backslashes and the like as a backslash and three octal digits."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), name)
 
 
 def temporary_disk(mount: str, devices: t.Mapping[str, str], links: t.Iterable[str] = RESOURCE_LINKS, swaps: str = SWAPS) -> dict[str, t.Any]:
@@ -142,14 +153,15 @@ def temporary_disk(mount: str, devices: t.Mapping[str, str], links: t.Iterable[s
     ``mounted`` is False when nothing is mounted there, or what is mounted is another disk than the one that Azure's udev
     links name. ``in_use``: files besides swap and the vendor's warning; ``files`` the first of them, ``bytes`` of all.
     """
-    device = devices.get(mount)
+    place = mount if mount in devices else os.path.realpath(mount)  # a slash at its end, or a link to it
+    device = devices.get(place)
     facts: dict[str, t.Any] = {"mount": mount, "device": device, "mounted": device is not None, "in_use": False, "files": [], "bytes": 0, "count": 0}
-    known = {os.path.realpath(link) for link in links if os.path.exists(link)}
-    if device is None or (known and os.path.realpath(device) not in known):
+    known = [os.path.realpath(link) for link in links if os.path.exists(link)]
+    if device is None or (known and not any(_is_of(os.path.realpath(device), disk) for disk in known)):
         return {**facts, "mounted": False}
     swapping = _swap_files(swaps)
-    for path in _files(mount):
-        if os.path.realpath(path) in swapping or (os.path.dirname(path) == mount and os.path.basename(path) in WARNING_FILES):
+    for path in _files(place):
+        if os.path.realpath(path) in swapping or (os.path.dirname(path) == place and os.path.basename(path) in WARNING_FILES):
             continue
         facts["count"] += 1
         if len(facts["files"]) < SHOWN_FILES:
@@ -163,23 +175,38 @@ def temporary_disk(mount: str, devices: t.Mapping[str, str], links: t.Iterable[s
     return {**facts, "in_use": facts["count"] > 0}
 
 
+def _is_of(device: str, disk: str) -> bool:
+    """Whether a device is this disk, or a partition of it; not every guest has links to its partitions."""
+    return re.fullmatch(re.escape(disk) + r"(p?[0-9]+)?", device) is not None
+
+
+def _unreadable(error: OSError) -> GuestError:
+    return GuestError(f"what is on the temporary disk cannot be read ({error}); become root for it, or set verify_temp_disk to an empty string")
+
+
+def _refuse(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):  # gone while we looked: nothing that could be lost
+        raise _unreadable(error)
+
+
 def _files(mount: str) -> t.Iterator[str]:
     """Everything that is no folder, on this one file system. Raises GuestError for a folder that cannot be read."""
-
-    def refuse(error: OSError) -> None:
-        raise GuestError(f"what is on the temporary disk cannot be read ({error}); become root for it, or set verify_temp_disk to an empty string")
-
-    device = os.lstat(mount).st_dev
-    for folder, folders, files in os.walk(mount, onerror=refuse):
-        folders[:] = sorted(name for name in folders if name != "lost+found" and _is_on(os.path.join(folder, name), device))
-        for name in sorted(files):
+    try:
+        device = os.stat(mount).st_dev
+    except OSError as error:
+        raise _unreadable(error) from None
+    for folder, folders, files in os.walk(mount, onerror=_refuse):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        folders[:] = sorted(name for name in folders if (folder, name) != (mount, "lost+found") and _is_on(os.path.join(folder, name), device))
+        for name in sorted([*files, *links]):
             yield os.path.join(folder, name)
 
 
 def _is_on(folder: str, device: int) -> bool:
     try:
         return os.lstat(folder).st_dev == device
-    except OSError:
+    except OSError as error:
+        _refuse(error)
         return False
 
 

@@ -18,22 +18,24 @@ def sort_out(seen: t.Mapping[str, Mark], copies: t.Mapping[str, Mark]) -> dict[s
     """``finish``: mark by host, of runs that are dead; ``live``: mark by host, of runs that are not; ``unread``: why, by host,
     for hosts whose mark is there and cannot be understood.
 
-    What the host itself says goes before what is said elsewhere: it may have been finished from another controller. Each mark says besides
-    whether it is ``on_host``, and ``known_here``: whether the journal of this controller tells what became of a start.
+    What the host itself says goes before what is said elsewhere: it may have been finished from another controller. Then comes what balancers
+    say of other runs than the copy is of, for those came after it. Each mark says besides whether it is ``on_host``, and ``known_here``:
+    whether the journal of this controller tells what became of a start.
     """
     notes = _notes(seen)
     found: dict[str, dict[str, t.Any]] = {"finish": {}, "live": {}, "unread": {}}
     for host in sorted({*notes, *copies, *(name for name, answer in seen.items() if answer.get("mark"))}):
         answer = seen.get(host) or {}
         mark = answer.get("mark")
+        others = {balancer: note for balancer, note in notes.get(host, {}).items() if not _of_run(note, copies.get(host))}
         if mark:
             mark = {**mark, "alive": answer.get("alive"), "on_host": True}
-        elif host in copies:
+        elif others:
+            mark = {**_of_notes(others), "on_host": False}
+        else:
             mark = {**copies[host], "on_host": False}
             if answer.get("reached"):
                 mark["undo"] = [_still_noted(entry, host, seen) for entry in mark.get("undo", [])]
-        else:
-            mark = {**_of_notes(notes[host]), "on_host": False}
         mark["known_here"] = host in copies
         found["live" if mark.get("alive") else "finish"][host] = mark
     found["unread"] = {host: answer["trouble"] for host, answer in seen.items() if answer.get("reached") and answer.get("trouble")}
@@ -47,6 +49,11 @@ def _notes(seen: t.Mapping[str, Mark]) -> dict[str, dict[str, Mark]]:
         for host, note in (answer.get("drained") or {}).items():
             notes.setdefault(host, {})[balancer] = note
     return notes
+
+
+def _of_run(note: Mark, copy: Mark | None) -> bool:
+    """Whether a note is of the run that a copy is of, or of one that run took over from."""
+    return copy is not None and note.get("run_id") in (copy.get("run_id"), *copy.get("earlier_runs", []))
 
 
 def _still_noted(entry: Mark, host: str, seen: t.Mapping[str, Mark]) -> Mark:
@@ -70,4 +77,5 @@ def _of_notes(notes: t.Mapping[str, Mark]) -> dict[str, t.Any]:
             "balancers": {balancer: found["backends"] for balancer, found in entries.items()},
             "unhealthy": {balancer: found.get("unhealthy", []) for balancer, found in entries.items()}}
     alive = next((note["alive"] for note in notes.values() if note.get("alive")), None)
-    return {**first, "undo": [undo], "alive": alive}
+    earlier = {run for note in notes.values() for run in (note.get("run_id"), *note.get("earlier_runs", [])) if run} - {first.get("run_id")}
+    return {**first, "undo": [undo], "alive": alive, "earlier_runs": sorted(earlier)}

@@ -35,12 +35,12 @@ def balancer_of(pool: str) -> str:
 @dataclass(frozen=True)
 class Member:
     """What stands for one VM in pools: keys of its interfaces, pools that these name, and (address, key of the virtual network or None).
-    ``ips`` has the private address of each ipConfiguration, by its key."""
+    ``ips`` are (key of an ipConfiguration, its private address)."""
 
     nics: frozenset[str] = frozenset()
     addresses: frozenset[tuple[str, str | None]] = frozenset()
     pools: tuple[str, ...] = ()
-    ips: t.Mapping[str, str] = ()
+    ips: tuple[tuple[str, str], ...] = ()
 
     def has(self, address: Json) -> bool:
         """Whether a member of a pool is this VM. The same address may belong to somebody else in another virtual network."""
@@ -72,7 +72,7 @@ class Member:
                 if properties.get("privateIPAddress"):
                     addresses.add((properties["privateIPAddress"], _network(properties)))
                     ips[str(configuration.get("id")).lower()] = properties["privateIPAddress"]
-        return cls(frozenset(nics), frozenset(addresses), tuple(pools.values()), ips)
+        return cls(frozenset(nics), frozenset(addresses), tuple(pools.values()), tuple(ips.items()))
 
 
 def _configuration(properties: Json) -> str:

@@ -10,6 +10,7 @@ comes too late, or while Azure still works on another, starts over from a fresh 
 from __future__ import annotations
 
 import copy
+import random
 import typing as t
 import uuid
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ Json = dict[str, t.Any]
 # As new as Azure's own recordings of pools: a write by an older version would leave out what it does not know.
 VERSION = "2025-05-01"
 ACTION = "Microsoft.Network/loadBalancers/backendAddressPools"
-_RACES = 25
+_RACES = 100
 _BUSY = ("retryableerrorduetoanotheroperation", "anotheroperationinprogress")
 _SUPERSEDED = "canceledandsupersededduetoanotheroperation"
 
@@ -128,7 +129,10 @@ class PoolStore:
         elif answer.kind == "unknown":
             change.note(attempt)
             self._pause(self._interval, pool.id)
-        elif answer.status not in (401, 412):  # a read renews the token
+        elif answer.status == 412:
+            # A whole wave writes to the same load balancer: those who lost do not try again all at the same moment.
+            self._pause(random.uniform(0, self._interval), pool.id)
+        elif answer.status != 401:  # a read renews the token
             raise _refusal(pool.id, answer)
 
     def _wait(self, pool_id: str, answer: PostResult) -> None:

@@ -35,7 +35,8 @@ class Foreign(MarkError):
 
     def __init__(self, path: str, mark: dict[str, t.Any]) -> None:
         self.mark = mark
-        super().__init__(f"{path} is the mark of run {mark.get('run_id')} of {mark.get('owner')}, step {mark.get('step')}, last heard of {mark.get('heartbeat')}")
+        super().__init__(f"{path} is the mark of run {mark.get('run_id')} of {mark.get('owner')}, step {mark.get('step')}, "
+                         f"last heard of {mark.get('heartbeat')}")
 
 
 class MarkFile:
@@ -43,16 +44,17 @@ class MarkFile:
 
     def __init__(self, path: str = GUEST_MARK) -> None:
         self.path = path
+        self._folder = os.path.dirname(os.path.abspath(path))
+        self._on_host = path.endswith(".fact")
 
     def read(self) -> dict[str, t.Any] | None:
         """The mark, or None. Raises MarkError for one that cannot be understood."""
-        try:
-            with open(self.path, encoding="utf-8") as file:
-                return parse(file.read(), self.path)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise MarkError(f"the mark {self.path} cannot be read: {error}") from None
+        with self._explained("be read"):
+            try:
+                with open(self.path, "rb") as file:
+                    return parse(file.read(), self.path)
+            except FileNotFoundError:
+                return None
 
     def write(self, mark: dict[str, t.Any], take_over: str | None = None) -> dict[str, t.Any] | None:
         """Write a mark; what was there before, or None.
@@ -60,36 +62,59 @@ class MarkFile:
         What an earlier call recorded stays: ``since``, and every entry of ``undo``, to which only other providers are added; the host is
         not as it was any more. Raises Foreign when the one that is there is neither of this run nor of the run ``take_over``.
         """
+        if not _is_undo(mark.get("undo", [])):
+            raise MarkError("undo must be a list of dictionaries, each with the provider that will have to undo it")
         with self._locked():
             before = self.read()
-            if before is not None and before.get("run_id") not in (mark["run_id"], take_over):
+            if before is not None and before.get("run_id") not in {mark["run_id"], take_over} - {None}:
                 raise Foreign(self.path, before)
             kept = dict(before or {})
             if kept and kept["run_id"] != mark["run_id"]:
                 kept["earlier_runs"] = [*kept.get("earlier_runs", []), kept["run_id"]]
             undo = list(kept.get("undo", []))
             undo += [entry for entry in mark.get("undo", []) if entry["provider"] not in {known["provider"] for known in undo}]
-            self.replace({**kept, **mark, "since": kept.get("since") or mark["since"], "undo": undo})
+            self._replace({**kept, **mark, "since": kept.get("since") or mark["since"], "undo": undo})
             return before
 
     def remove(self, *run_ids: str) -> dict[str, t.Any] | None:
         """Take the mark of one of these runs away; what was there, or None. Raises Foreign for another run's."""
-        if not os.path.exists(self.path):
-            return None
+        with self._explained("be removed"):
+            try:
+                os.lstat(self.path)
+            except FileNotFoundError:
+                return None
         with self._locked():
             before = self.read()
             if before is None:
                 return None
             if before.get("run_id") not in run_ids:
                 raise Foreign(self.path, before)
-            os.unlink(self.path)
-            self._sync()
+            self._unlink()
             return before
 
     def replace(self, mark: dict[str, t.Any]) -> None:
         """Put this mark in place of whatever is there."""
+        with self._locked():
+            self._replace(mark)
+
+    def clear(self, run_id: str, before: str) -> bool:
+        """Take away whatever is there, except another run's mark that was heard of at this time or later; whether it is gone by that."""
+        with self._explained("be removed"):
+            if not os.path.lexists(self.path):
+                return False
+        with self._locked():
+            try:
+                mark = self.read() or {}
+            except MarkError:
+                mark = {}  # nobody can use it
+            if mark.get("run_id", run_id) != run_id and mark.get("heartbeat", "") >= before:
+                return False
+            self._unlink()
+            return True
+
+    def _replace(self, mark: dict[str, t.Any]) -> None:
         partial = f"{self.path}.new"
-        try:
+        with self._explained("be written"):
             with open(partial, "w", encoding="utf-8") as file:
                 json.dump(mark, file, indent=2, sort_keys=True)
                 file.write("\n")
@@ -98,45 +123,80 @@ class MarkFile:
             os.chmod(partial, 0o644)
             os.replace(partial, self.path)
             self._sync()
+
+    def _unlink(self) -> None:
+        with self._explained("be removed"):
+            os.unlink(self.path)
+            self._sync()
+
+    @contextlib.contextmanager
+    def _explained(self, what: str) -> t.Iterator[None]:
+        try:
+            yield
         except OSError as error:
-            raise MarkError(f"the mark {self.path} cannot be written: {error}; nothing was changed on this host") from None
+            remedy = "become root on this host (drain_become), and see that the file system can be written" if self._on_host else "see drain_marks_dir"
+            raise MarkError(f"the mark {self.path} cannot {what}: {error}; {remedy}") from None
 
     @contextlib.contextmanager
     def _locked(self) -> t.Iterator[None]:
-        folder = os.path.dirname(self.path)
+        with self._explained("be locked"):
+            _make(self._folder)
+            if self._on_host:
+                handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            else:  # on NFS, where a controller may keep its copies, only a file that can be written can be locked
+                handle = os.open(os.path.join(self._folder, ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            os.makedirs(folder, mode=0o755, exist_ok=True)
-            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        except OSError as error:
-            raise MarkError(f"there is no room for the mark {self.path}: {error}; become root on this host (drain_become)") from None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            with self._explained("be locked"):
+                fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:
             os.close(handle)
 
     def _sync(self) -> None:
         """The name on disk, too: a redeploy cuts the power."""
-        handle = os.open(os.path.dirname(self.path), os.O_RDONLY | os.O_DIRECTORY)
+        handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
 
 
-READ_COMMAND = (f'for f in {GUEST_MARK} {_DRAINED}*.fact; do [ -e "$f" ] || continue; echo "== $f"; cat "$f" || exit 1; done; echo "== end"')
-"""For any POSIX shell: all marks that a host keeps. It ends with a line of its own, so that a lost rest is noticed."""
+def _make(folder: str) -> None:
+    """A directory that everybody may read, whatever the umask: runs ask for marks without being root."""
+    if os.path.isdir(folder):
+        return
+    _make(os.path.dirname(folder))
+    try:
+        os.mkdir(folder)
+    except FileExistsError:
+        return
+    os.chmod(folder, 0o755)
+
+
+READ_COMMAND = (
+    f'for d in {os.path.dirname(DIRECTORY)} {DIRECTORY}; do [ ! -d "$d" ] || {{ [ -r "$d" ] && [ -x "$d" ]; }} || '
+    f'{{ echo "$d may not be read" >&2; exit 1; }}; done; '
+    f'for f in {GUEST_MARK} {_DRAINED}*.fact; do [ -e "$f" ] || continue; echo "== $f"; cat "$f" || exit 1; echo; done; echo "== end"')
+"""For any POSIX shell: all marks that a host keeps. It ends with a line of its own, so that a lost rest is noticed.
+
+It fails where marks may be and cannot be seen: a host that somebody drained must not look like one that nobody did.
+"""
 
 
 def parse_all(text: str) -> dict[str, dict[str, t.Any]]:
     """Mark by path, of what READ_COMMAND printed. Raises MarkError for an answer that is not whole or not understood."""
     parts = re.split(r"^== ", text.replace("\r\n", "\n"), flags=re.MULTILINE)
-    if not parts[-1].startswith("end"):
-        raise MarkError("the marks of this host could not be read to their end")
+    if parts[-1].partition("\n")[0].strip() != "end":
+        raise MarkError("the marks of this host could not be read to their end; try again")
     return {path: parse(body, path) for path, dummy, body in (part.partition("\n") for part in parts[1:-1])}
 
 
-def parse(text: str, path: str) -> dict[str, t.Any]:
+def drained_host(path: str) -> str:
+    """The host that a balancer's note is about, by the name of the note."""
+    return path[len(_DRAINED):-len(".fact")]
+
+
+def parse(text: str | bytes, path: str) -> dict[str, t.Any]:
     """The mark that a text is; raises MarkError, for a host that somebody drained must not look like one that nobody did."""
     try:
         mark = json.loads(text)
@@ -144,6 +204,14 @@ def parse(text: str, path: str) -> dict[str, t.Any]:
         mark, why = None, f" ({error})"
     else:
         why = ""
-    if not isinstance(mark, dict) or "undo" not in mark:
+    if not isinstance(mark, dict) or not _is_undo(mark.get("undo")) or (path.startswith(_DRAINED) and not _is_note(mark["undo"])):
         raise MarkError(f"the mark {path} cannot be understood{why}: restore by hand what was drained, then remove it")
     return mark
+
+
+def _is_undo(undo: t.Any) -> bool:
+    return isinstance(undo, list) and all(isinstance(entry, dict) and entry.get("provider") for entry in undo)
+
+
+def _is_note(undo: list[dict[str, t.Any]]) -> bool:
+    return len(undo) == 1 and {"server", "socket", "backends"} <= set(undo[0])

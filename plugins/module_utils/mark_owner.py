@@ -23,6 +23,13 @@ def process_of(pid: int) -> dict[str, t.Any]:
     return {"machine": _machine(), "pid": pid, "started": _started(pid), "command": _command(pid)}
 
 
+def run_process() -> dict[str, t.Any]:
+    """The run that this worker is of: its parent, unless that is gone. Then it is its own, for the process that took it in lives on."""
+    parent = os.getppid()
+    taken_in = _takes_in_orphans(parent) and not _same(_command(parent), _command(os.getpid()))
+    return process_of(os.getpid() if taken_in else parent)
+
+
 def _machine() -> str:
     """This boot of this machine and, in containers, this set of process numbers."""
     try:
@@ -43,41 +50,75 @@ def _started(pid: int) -> str | None:
 
 
 def _runs(process: t.Mapping[str, t.Any]) -> bool:
-    if process.get("started") is not None:
-        return _started(int(process["pid"])) == process["started"]
-    try:  # no /proc here: the number is all there is to go by
-        os.kill(int(process["pid"]), 0)
-    except (OSError, KeyError, TypeError, ValueError):
+    pid, started = int(process["pid"]), process.get("started")
+    if started is not None and os.path.exists(f"/proc/{pid}/stat"):
+        return _started(pid) == started
+    try:  # No /proc, or one that hides the processes of others: the number is all there is to go by.
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
         return False
-    return True
+    return started is None
 
 
 def _command(pid: int) -> str | None:
-    """A digest of command line and working directory, which workers have in common with the process they are forks of."""
+    """Digests of command line and working directory, which workers have in common with the process they are forks of.
+
+    That of the directory is empty where it may not be read, as for processes of other users.
+    """
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             words = file.read()
-        return hashlib.sha256(words + os.readlink(f"/proc/{pid}/cwd").encode()).hexdigest() if words else None
     except OSError:
         return None
+    try:
+        folder = _digest(os.fsencode(os.readlink(f"/proc/{pid}/cwd")))
+    except OSError:
+        folder = ""
+    return f"{_digest(words)}:{folder}" if words else None
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:32]
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    """Whether two commands are the same, as far as can be told."""
+    if not one or not other:
+        return False
+    return all(left == right or not left or not right for left, right in zip(one.split(":"), other.split(":")))
 
 
 def _parent(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             return int(file.read().rpartition(")")[2].split()[1])
-    except OSError:
+    except (OSError, IndexError):
         return 0
+
+
+def _takes_in_orphans(pid: int) -> bool:
+    """Init, and systemd's for the session of one user."""
+    if pid == 1:
+        return True
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip() == "systemd"
+    except OSError:
+        return False
 
 
 def _left_behind(process: t.Mapping[str, t.Any]) -> t.Iterator[int]:
     """Orphans that do the same; not this run itself, which may well be the same command once more."""
-    if not process.get("command"):
+    command = process.get("command")
+    if not isinstance(command, str) or not os.path.isdir("/proc/self"):
         return
     own = {os.getpid(), os.getppid(), _parent(os.getppid())}
     for name in os.listdir("/proc"):
-        if name.isdigit() and int(name) not in own and _parent(int(name)) == 1 and _command(int(name)) == process["command"]:
-            yield int(name)
+        if name.isdigit() and int(name) not in own and _same(_command(int(name)), command) and _takes_in_orphans(_parent(int(name))):
+            if _started(int(name)) is not None:
+                yield int(name)
 
 
 def stamp(now: dt.datetime, seconds: float = 0) -> str:
@@ -90,14 +131,14 @@ def alive_because(mark: t.Mapping[str, t.Any], now: dt.datetime) -> str | None:
 
     A mark without a time limit is that of a program which could not write one: dead.
     """
-    process = mark.get("process") or {}
-    if process.get("machine") and process["machine"] == _machine():
+    process = mark.get("process")
+    if isinstance(process, dict) and process.get("machine") == _machine() and str(process.get("pid")).isdigit():
         if _runs(process):
             return f"its process {process['pid']} runs on this machine"
         left = next(_left_behind(process), None)
         return f"its process {process['pid']} is gone, but a worker of it, process {left}, is still at it on this machine" if left else None
     try:
-        ends = dt.datetime.strptime(mark.get("expires") or "", _FORMAT).replace(tzinfo=dt.timezone.utc)
+        ends = dt.datetime.strptime(str(mark.get("expires")), _FORMAT).replace(tzinfo=dt.timezone.utc)
     except ValueError:
         return None
     return f"its step may take until {mark['expires']}" if ends > now else None

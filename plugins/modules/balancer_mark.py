@@ -178,17 +178,22 @@ def table(text, delimiter):
     lines = text.splitlines()
     start = next((number for number, line in enumerate(lines) if line.startswith("# ")), None)
     if start is None:
-        raise MarkError(f"HAProxy answered something else than a table: {text.strip()[:200] or 'nothing'}")
+        raise MarkError(f"HAProxy answered something else than a table: {text.strip()[:200] or 'nothing'}; is drain_haproxy_socket its admin socket?")
     lines[start] = lines[start][2:]
     return list(csv.DictReader(io.StringIO("\n".join(line for line in lines[start:] if line)), delimiter=delimiter))
 
 
+SPEC = {
+    "state": {"type": "str", "choices": ["absent", "present"], "default": "present"}, "host": {"type": "str", "required": True},
+    "server": {"type": "str"}, "backends": {"type": "list", "elements": "str", "default": []},
+    "socket": {"type": "path", "default": "/run/haproxy/admin.sock"}, "run_id": {"type": "str", "required": True},
+    "owner": {"type": "str", "default": "unknown"}, "vm_id": {"type": "str"}, "expires": {"type": "int", "default": 900},
+    "take_over": {"type": "str"}, "earlier_runs": {"type": "list", "elements": "str", "default": []}, "stamp": {"type": "dict"},
+}
+
+
 def main():
-    run({"state": {"type": "str", "choices": ["absent", "present"], "default": "present"}, "host": {"type": "str", "required": True},
-         "server": {"type": "str"}, "backends": {"type": "list", "elements": "str", "default": []},
-         "socket": {"type": "path", "default": "/run/haproxy/admin.sock"}, "run_id": {"type": "str", "required": True},
-         "owner": {"type": "str", "default": "unknown"}, "vm_id": {"type": "str"}, "expires": {"type": "int", "default": 900},
-         "take_over": {"type": "str"}, "earlier_runs": {"type": "list", "elements": "str", "default": []}, "stamp": {"type": "dict"}}, note, required_if=[("state", "present", ["server", "stamp"])])
+    run(SPEC, note, required_if=[("state", "present", ["server", "stamp"])])
 
 
 if __name__ == "__main__":

@@ -92,6 +92,8 @@ notes:
   - Needs C(Microsoft.Network/loadBalancers/read), C(Microsoft.Network/loadBalancers/backendAddressPools/read) and
     C(Microsoft.Network/loadBalancers/backendAddressPools/write), and to find pools the read actions of the VM and its network interfaces. See the collection's
     docs/permissions.md.
+  - That established connections go on is what Microsoft's article on the administrative state says; the API's reference speaks of resetting them. Do not
+    rely on either, count the connections on the VM.
 seealso:
   - module: fleetops.azure_maintenance.vm_redeploy
 author:

@@ -127,7 +127,7 @@ mark:
     expires: "2026-03-02T09:37:40Z"
     step: redeploy
     boot_id: 1d3f4b0e-6a0c-4c1e-9d43-6a6f9f0e6a10
-    process: {machine: 7c8e.../pid:[4026531836], pid: 4711, started: "118804"}
+    process: {machine: "7c8e0d0e/pid:[4026531836]", pid: 4711, started: "118804", command: 3f1d}
     undo:
       - {provider: services, services: [nginx]}
 before:
@@ -169,6 +169,8 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_p
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_state import service_states
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import WATCH_MARK, MarkError, MarkFile
 
+WATCH_LOOKS = 5
+"""Seconds in which a watch that has just noted itself sees the mark."""
 SPEC = {
     "state": {"type": "str", "choices": ["absent", "present", "query"], "default": "present"},
     "run_id": {"type": "str"}, "owner": {"type": "str", "default": "unknown"}, "step": {"type": "str", "default": "drain"},
@@ -184,21 +186,43 @@ def set_mark(module):
     if options["state"] == "absent":
         before = file.read() if module.check_mode else file.remove(options["run_id"])
         return {"changed": before is not None, "before": before, "mark": None}
+    if options["state"] == "query":
+        raise MarkError("a query is made by the action plugin of this module, on the controller; call it by its full name")
+    if module.check_mode:
+        return {"changed": True, "before": file.read(), "mark": mark_of(module)}
+    before = written(module, file)
+    return {"changed": True, "before": before, "mark": file.read()}
+
+
+def mark_of(module):
+    """What is asked for, as a mark."""
+    options = module.params
     mark = {key: options[key] for key in ("run_id", "owner", "step", "vm_id", "boot_id") if options[key] is not None}
     mark.update(options["stamp"])
     if options["undo"] is not None:
         mark["undo"] = [resolved(entry, module.run_command) for entry in options["undo"]]
-    if module.check_mode:
-        return {"changed": True, "before": file.read(), "mark": mark}
-    wait_for_the_watch(options)
-    before = file.write(mark, options["take_over"])
-    try:
-        wait_for_the_watch(options)
-    except MarkError:
-        if before is None:
-            file.remove(options["run_id"])
-        raise
-    return {"changed": True, "before": before, "mark": file.read()}
+    return mark
+
+
+def written(module, file):
+    """Write it, and be sure that the watch of Scheduled Events does not have the host; what was there before.
+
+    What runs is looked at after the watch has let go, or what it had stopped would be taken for stopped by somebody else.
+    """
+    options = module.params
+    deadline = time.monotonic() + options["watch_timeout"]
+    while True:
+        wait_for_the_watch(deadline)
+        before = file.write(mark_of(module), options["take_over"])
+        # A watch that had not begun sees the mark now, and gives way. One that had begun keeps still while a mark is there, and would never end.
+        try:
+            wait_for_the_watch(min(deadline, time.monotonic() + WATCH_LOOKS))
+            return before
+        except MarkError:
+            if before is None:
+                file.remove(options["run_id"])
+            if before is not None or time.monotonic() >= deadline:
+                raise
 
 
 def resolved(entry, run_command):
@@ -212,10 +236,9 @@ def resolved(entry, run_command):
     return {"provider": "services", "services": [name for name, state in states.items() if state == "running"]}
 
 
-def wait_for_the_watch(options):
-    """Raises MarkError when the watch of Scheduled Events does not let go of the host."""
-    deadline = time.monotonic() + options["watch_timeout"]
-    while os.path.exists(WATCH_MARK):
+def wait_for_the_watch(deadline):
+    """Raises MarkError when the watch of Scheduled Events does not let go of the host until then, by the monotonic clock."""
+    while os.path.lexists(WATCH_MARK):
         if time.monotonic() >= deadline:
             raise MarkError(f"the host is drained by watch_events for an event of Azure's ({WATCH_MARK}); it was left alone, try again when that is over")
         time.sleep(1)

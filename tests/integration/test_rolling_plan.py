@@ -20,6 +20,7 @@ from integration.cloud import Cloud
 
 HERE = {
     "ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}", "verify_temp_disk": "", "verify_timeout": 10,
+    "drain_mark": False,  # all hosts would share one
     "redeploy_poll_interval": 1, "redeploy_settle_seconds": 4, "redeploy_timeout": 60, "rollout_minutes_per_vm": 1, "rollout_scheduled_events_minutes": 0,
 }
 # This machine does not reboot, whatever is done to the VM; as an extra variable this one is never overwritten.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from . import fleetvms, schema
+from . import fleetbalancers, fleetvms, schema
 from .clock import iso, parse_when
 from .faults import check_fault
 from .fleetsets import resize
@@ -46,6 +46,7 @@ class Control:
         self._kinds = {
             "vms": {"GET": self.patch, "POST": self.patch, "DELETE": self.delete},
             "scale_sets": {"GET": self.patch_set, "POST": self.patch_set},
+            "load_balancers": {"GET": self.patch_balancer, "POST": self.patch_balancer},
         }
 
     def handle(self, request: Request) -> Response:
@@ -126,6 +127,12 @@ class Control:
             "capacity": len(fleet.members(group)),
             "instances": [vm.instance_id or vm.name for vm in fleet.members(group)],
         }
+
+    def patch_balancer(self, name: str, changes: dict[str, Any]) -> dict[str, Any]:
+        """Change a load balancer as somebody else would. Raises FleetError."""
+        balancer = fleetbalancers.change(self.world.fleet, name, changes)
+        self.world.engine.writes += 1
+        return {"id": balancer.id, "pools": {pool.name: pool.states(self.world.fleet) for pool in balancer.pools.values()}}
 
     def patch(self, name: str, changes: dict[str, Any]) -> dict[str, Any]:
         """Change a VM's state; with guests, a power change really halts or boots it. Raises FleetError."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from .load_balancers import LoadBalancer
 from .model import AvailabilitySet, Region, ScaleSet, Vm, Wave
 
 
@@ -39,6 +40,7 @@ class Fleet:
     service_health: dict[str, Any] = field(default_factory=dict)
     locks: list[dict[str, Any]] = field(default_factory=list)
     scale_sets: dict[str, ScaleSet] = field(default_factory=dict)
+    load_balancers: dict[str, LoadBalancer] = field(default_factory=dict)
     by_set: dict[str, list[Vm]] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
     generation: int = 0

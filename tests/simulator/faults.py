@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import schema
+from . import fleetbalancers, schema
 from .routing import Page, Request, Response
 from .schema import FleetError
 
@@ -36,6 +36,7 @@ _TABLE: dict[str, schema.Check] = {
     "empty_page": schema.flag,
     "expire_token": schema.flag,
     "delete_vm": schema.text,
+    "load_balancer": fleetbalancers.check_change,
     "delay": schema.seconds,
     "headers": schema.map_of(schema.text),
 }

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from . import fleetsets, fleetvms, schema
+from . import fleetbalancers, fleetsets, fleetvms, schema
 from .clock import parse_when
 from .estate import Fleet
 from .fleetkeys import DEFAULT_CREDENTIAL, QUIRKS, TOP
@@ -93,6 +93,7 @@ def build(data: dict[str, Any], epoch: datetime) -> Fleet:
             raise FleetError(f"vms[{index}].name: {vm.name!r} is there twice in {vm.resource_group}")
         fleet.add(vm)
     fleetsets.add_instances(data, fleet)
+    fleetbalancers.add_load_balancers(data, fleet)
     _groups(fleet, data)
     return fleet
 
@@ -159,7 +160,7 @@ def _groups(fleet: Fleet, data: dict[str, Any]) -> None:
             raise FleetError(f"{where}.region: no region {item['region']!r}")
         owner = subscription(f"{where}.subscription", item.get("subscription"), fleet.subscriptions)
         fleet.groups[owner, name.lower()] = (name, item["region"])
-    for thing in (*fleet.vms.values(), *fleet.sets, *fleet.scale_sets.values()):
+    for thing in (*fleet.vms.values(), *fleet.sets, *fleet.scale_sets.values(), *fleet.load_balancers.values()):
         fleet.groups.setdefault(
             (thing.subscription, thing.resource_group.lower()), (thing.resource_group, thing.region)
         )

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import fleetsets, fleetvms, routes_locks, schema
+from . import fleetbalancers, fleetsets, fleetvms, routes_locks, schema
 from .faults import check_fault
 from .imds_events import check_imds
 from .transitions import check_operations
@@ -46,6 +46,7 @@ TOP: dict[str, schema.Check] = {
     "resource_groups": schema.map_of(schema.keys({"region": schema.text, "subscription": schema.text}, ("region",))),
     "availability_sets": schema.list_of(fleetsets.check_set),
     "scale_sets": schema.list_of(fleetsets.check_scale_set),
+    "load_balancers": schema.list_of(fleetbalancers.check_load_balancer),
     "vms": schema.list_of(fleetvms.check_vm),
     "defaults": fleetvms.check_defaults,
     "operations": check_operations,

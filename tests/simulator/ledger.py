@@ -20,6 +20,7 @@ class Entry:
     ``down`` says whether the VM is out of service in that span (a refused or untouched VM is not). ``via`` says
     whether the call named this VM (vm), was sent to its scale set with ids (instances), or to all of it (all).
     ``notice_seconds`` is for how long the VM stays up after ``accepted`` unless its Scheduled Event is approved.
+    ``before`` and ``after`` are the adminState of each member of a backend pool.
     """
 
     entry: int
@@ -44,10 +45,13 @@ class Entry:
     instance_id: str | None = None
     via: str = "vm"
     notice_seconds: float = 0.0
+    before: dict[str, str] | None = None
+    after: dict[str, str] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry with ISO times."""
-        return {key: iso(value) if isinstance(value, datetime) else value for key, value in asdict(self).items()}
+        values = {key: iso(value) if isinstance(value, datetime) else value for key, value in asdict(self).items()}
+        return {key: value for key, value in values.items() if key not in ("before", "after") or value is not None}
 
 
 class Ledger:

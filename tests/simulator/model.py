@@ -179,6 +179,7 @@ class Vm:
     pinned: bool = False
     latest_model: bool = True
     initial: dict[str, Any] = field(default_factory=dict)
+    pools: list[str] = field(default_factory=list)
 
     @cached_property
     def key(self) -> str:

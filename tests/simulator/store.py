@@ -54,6 +54,8 @@ class Store:
                 world.fleet.vms[key].state.update(state)
         world.ledger.restore(saved["ledger"])
         world.insights.update(saved["insights"])
+        for key, item in saved.get("load_balancers", {}).items():
+            world.fleet.load_balancers[key].restore(item, world.fleet)
         known = world.engine.operations
         for item in saved["operations"]:
             if "parts" in item:
@@ -98,6 +100,7 @@ class Store:
             },
             "deleted": sorted(world.fleet.removed),
             "insights": world.insights,
+            "load_balancers": {key: balancer.saved() for key, balancer in world.fleet.load_balancers.items()},
             "scale_sets": {
                 key: {"provisioning": group.provisioning, "next_number": group.next_number}
                 for key, group in world.fleet.scale_sets.items()

@@ -50,6 +50,8 @@ def _ip_configuration(vm: Vm, etag: str) -> dict[str, Any]:
     }
     if vm.has_public:
         address["publicIPAddress"] = {"id": public_ip_id(vm)}
+    if vm.pools:
+        address["loadBalancerBackendAddressPools"] = [{"id": pool} for pool in vm.pools]
     return {
         "name": "ipconfig1",
         "id": f"{nic_id(vm)}/ipConfigurations/ipconfig1",

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from . import (
+    fleetbalancers,
     routes_alerts,
     routes_compute,
     routes_health,
     routes_identity,
+    routes_load_balancers,
     routes_locks,
     routes_maintenance,
     routes_monitor,
@@ -68,6 +70,7 @@ class World:
                 *routes_health.routes(self),
                 *routes_operations.routes(self),
                 *routes_network.routes(self),
+                *routes_load_balancers.routes(self),
                 *routes_monitor.routes(self),
                 *routes_maintenance.routes(self),
                 *routes_locks.routes(self),
@@ -101,6 +104,8 @@ class World:
                 self.identity.expire(request)
             for vm in self.fleet.named(fault.spec.get("delete_vm", "")):
                 self.engine.remove(vm)
+            if "load_balancer" in fault.spec:
+                fleetbalancers.change(self.fleet, fault.spec["load_balancer"]["name"], fault.spec["load_balancer"])
 
     def dispatch(self, request: Request) -> Response:
         """Answer a request without faults; used for the parts of a batch too."""
