@@ -60,14 +60,15 @@ def variables(guests: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 class Cloud:
-    """A running simulator and its guests."""
+    """A running simulator of the fleet `data`, and its guests."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Simulator, data: dict[str, Any]) -> None:
         self.sim = simulator
+        self.data = data
         self.guests: dict[str, Any] = simulator.world.guests.describe()
         self.environment = simulator.env()
-        self._addresses = {vm["name"]: vm.get("addresses", {}) for vm in FLEET["vms"]}
-        self._public = {vm["name"] for vm in FLEET["vms"] if (vm.get("guest") or {}).get("reach") == "public"}
+        self._addresses = {vm["name"]: vm.get("addresses", {}) for vm in data["vms"]}
+        self._public = {vm["name"] for vm in data["vms"] if (vm.get("guest") or {}).get("reach") == "public"}
 
     # -- the control path -----------------------------------------------------------------------------------------------
 
@@ -122,11 +123,15 @@ class Cloud:
         """Where a guest listens now; a dynamic address changes with each redeploy."""
         return self.sim.fleet.named(name)[0].guest_address if name in self._public else self._addresses[name]["private"]
 
-    def ssh(self, name: str, command: str) -> str:
-        """What a command printed on a guest; raises CalledProcessError when it failed."""
+    def ssh_command(self, name: str) -> list[str]:
+        """How a guest is logged in to; a command may follow."""
         how = self.guests
         options = ["-F", "none", "-i", str(how["private_key"]), "-p", str(how["port"]), *shlex.split(how["ssh_common_args"])]
-        done = subprocess.run(["ssh", *options, f"{how['user']}@{self.address(name)}", command],
+        return ["ssh", *options, f"{how['user']}@{self.address(name)}"]
+
+    def ssh(self, name: str, command: str) -> str:
+        """What a command printed on a guest; raises CalledProcessError when it failed."""
+        done = subprocess.run([*self.ssh_command(name), command],
                               check=True, text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
         return done.stdout.strip()
 
@@ -142,16 +147,20 @@ class Cloud:
         """Whether a service of a guest runs."""
         return self.ssh(name, f"service {service} status >/dev/null && echo up || echo down") == "up"
 
-    def haproxy(self, command: str) -> str:
-        """What the balancer's admin socket answers."""
+    def haproxy(self, command: str, balancer: str = "lb-1") -> str:
+        """What a balancer's admin socket answers."""
         talk = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); "
         talk += "s.sendall(sys.argv[1].encode()+b'\\n'); print(s.makefile().read())"
-        return self.ssh("lb-1", shlex.join([str(self.guests["python"]), "-c", talk, command]))
+        return self.ssh(balancer, shlex.join([str(self.guests["python"]), "-c", talk, command]))
 
-    def backends(self) -> dict[str, str]:
-        """Status by server, as the balancer's stats show it."""
-        rows = csv.DictReader(io.StringIO(self.haproxy("show stat").removeprefix("# ")))
-        return {row["svname"]: row["status"] for row in rows if row["pxname"] == "web" and row["svname"] not in ("FRONTEND", "BACKEND")}
+    def balancer_stats(self, balancer: str = "lb-1") -> dict[str, dict[str, str]]:
+        """The rows of a balancer's stats for the backend web by server name, with BACKEND for all of them together."""
+        rows = csv.DictReader(io.StringIO(self.haproxy("show stat", balancer).removeprefix("# ")))
+        return {row["svname"]: row for row in rows if row["pxname"] == "web"}
+
+    def backends(self, balancer: str = "lb-1") -> dict[str, str]:
+        """Status by server, as a balancer's stats show it."""
+        return {name: row["status"] for name, row in self.balancer_stats(balancer).items() if name not in ("FRONTEND", "BACKEND")}
 
     def all_in_service(self) -> None:
         """Nothing is drained: every server takes traffic, every service runs, no guest carries a mark."""
@@ -171,4 +180,4 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 15.0) 
 
 def start(data: dict[str, Any], state: Path, *, guests: bool) -> Cloud:
     """A cloud of this fleet; the caller stops `cloud.sim`."""
-    return Cloud(Simulator(data, state, Guests(state) if guests else None).start())
+    return Cloud(Simulator(data, state, Guests(state) if guests else None).start(), data)

@@ -1,0 +1,169 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A rolling redeploy of many guests behind two balancers under load: not one request fails, and few modules run on each guest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from integration import cloud as clouds
+from integration import fleets, load, module_counts, run_log
+from integration.cli import Project, Run
+from integration.cloud import Cloud, wait_until
+from integration.conftest import environment
+from simulator.guests import Guests
+
+NET = f"127.{100 + os.getpid() % 40}.{os.getpid() // 40 % 250}"
+SETS, DOMAINS, MEMBERS = 3, 4, 2
+SLOW_CLIENTS = 8
+"""For each balancer: so many that of a wave's guests some answer one just then."""
+RUN_SECONDS = 500
+MODULES_IN_A_WAVE = 8
+COUNTERS = ("econ", "eresp", "wretr", "wredis", "hrsp_4xx", "hrsp_5xx", "srv_abrt")
+"""Of HAProxy: connections and answers of servers that failed, requests sent once more, errors answered, transfers a server broke off."""
+
+
+@dataclass(frozen=True, repr=False)
+class Evidence:
+    """What was seen of one run under load. Times are seconds since 1970; waves are in the order in which they were down."""
+
+    cloud: Cloud
+    project: Project
+    due: list[str]
+    run: Run
+    log: Path
+    boot_ids: tuple[dict[str, str], dict[str, str]]
+    wrk: dict[str, dict[str, Any]]
+    held: list[load.Held]
+    watches: dict[str, load.Watch]
+    counters: dict[str, dict[str, int]]
+    modules: dict[str, list[str]]
+
+    def down(self) -> dict[str, tuple[float, float]]:
+        """From when to when each VM was out of service, by the ledger; fails if one was not redeployed."""
+        spans = {write["name"]: (seconds(write["start"]), seconds(write["end"])) for write in self.cloud.writes() if write["end"]}
+        assert set(self.due) <= set(spans), f"not redeployed: {sorted(set(self.due) - set(spans))}\n{self.run.out[-3000:]}"
+        return spans
+
+    def waves(self) -> list[tuple[float, float]]:
+        """The span of each wave: one update domain of all sets."""
+        spans = self.down()
+        domains = [[spans[name] for name in self.due if name.rpartition("-")[2].startswith(str(domain))] for domain in range(DOMAINS)]
+        return sorted((min(start for start, _end in wave), max(end for _start, end in wave)) for wave in domains)
+
+
+def seconds(text: str) -> float:
+    """A time of the ledger."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+@pytest.fixture(scope="module")
+def behind_balancers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Guests behind two balancers, all in service."""
+    problems = Guests.check() + ([] if shutil.which("wrk") else ["wrk is missing: apt-get install wrk"])
+    if problems:
+        pytest.skip("; ".join(problems))
+    cloud = clouds.start(fleets.many(NET, SETS, DOMAINS, MEMBERS), tmp_path_factory.mktemp("traffic"), guests=True)
+    try:
+        for balancer in fleets.BALANCERS:
+            wait_until(lambda name=balancer: set(cloud.backends(name).values()) == {"UP"}, f"all servers of {balancer} are up")
+        yield cloud
+    finally:
+        cloud.sim.stop()
+
+
+@pytest.fixture(scope="module")
+def evidence(behind_balancers: Cloud, tmp_path_factory: pytest.TempPathFactory, home: Path) -> Evidence:
+    """One whole run under load, seen from outside."""
+    cloud, folder = behind_balancers, tmp_path_factory.mktemp("run")
+    python = module_counts.install(folder, str(cloud.guests["python"]))
+    connection = {**clouds.variables(cloud.guests)["all"], "ansible_python_interpreter": str(python), "drain_timeout": 30}
+    drain = {**fleets.drained_by(fleets.BALANCERS), "verify_urls": [f"http://{{{{ ansible_host }}}}:{fleets.PORT}/healthz"]}
+    project = Project(folder / "project", environment(cloud, home), {"all": connection, "maintenance_due": drain})
+    return watched_run(cloud, project, folder / "ansible.log")
+
+
+def watched_run(cloud: Cloud, project: Project, log: Path) -> Evidence:
+    """Run with clients at both balancers before, during and after."""
+    due = fleets.due(cloud.data)
+    addresses = {name: cloud.address(name) for name in fleets.BALANCERS}
+    before = cloud.boot_ids(due)
+    watches = {name: load.Watch(cloud.ssh_command(name), str(cloud.guests["python"])) for name in addresses}
+    clients = {f"{name} {'keeps' if keep else 'closes'}": load.Wrk(f"http://{address}:{fleets.PORT}/", keep=keep)
+               for name, address in addresses.items() for keep in (True, False)}
+    slow = load.SlowClients(addresses, SLOW_CLIENTS, fleets.PORT)
+    try:
+        time.sleep(1)
+        run = project.start_playbook("rolling_redeploy", env={"ANSIBLE_LOG_PATH": str(log)}).finish(RUN_SECONDS)
+        time.sleep(1)
+    finally:
+        answers = {name: client.stop() for name, client in clients.items()}
+        held = slow.stop()
+        for watch in watches.values():
+            watch.stop()
+    counters = {name: {counter: int(cloud.balancer_stats(name)["BACKEND"][counter]) for counter in COUNTERS} for name in addresses}
+    modules = module_counts.executions(cloud.sim.directory, due, run_log.play_began(log, "Redeploy wave by wave"))
+    return Evidence(cloud, project, due, run, log, (before, cloud.boot_ids(due)), answers, held, watches, counters, modules)
+
+
+def test_each_vm_is_redeployed_once_and_domains_keep_their_distance(evidence: Evidence) -> None:
+    assert evidence.run.rc == 0, evidence.run.out
+    evidence.cloud.check_ledger(evidence.due)
+    assert all(write["status"] == 202 and write["outcome"] == "completed" for write in evidence.cloud.writes())
+    before, after = evidence.boot_ids
+    assert [name for name in evidence.due if before[name] == after[name]] == []
+    waves = evidence.waves()
+    assert all(one[1] <= other[0] for one, other in zip(waves, waves[1:], strict=False)), waves
+
+
+def test_no_request_fails(evidence: Evidence) -> None:
+    """Every client is answered 200 each time, before, in and after each wave; no balancer had to try anything twice."""
+    for name, seen in evidence.wrk.items():
+        assert not any(seen["errors"].values()) and seen["other"] == 0, (name, seen)
+        assert 0 <= seen["asked"] - seen["answered"] <= load.Wrk.CONNECTIONS, (name, seen)
+        moments = {float(tenth): count for tenth, count in seen["tenths"].items()}
+        assert sum(moments.values()) == seen["answered"]
+        edges = [0.0, *(edge for wave in evidence.waves() for edge in wave), float("inf")]
+        parts = [sum(count for tenth, count in moments.items() if start <= tenth < end) for start, end in zip(edges, edges[1:], strict=False)]
+        assert all(parts), f"{name}: requests before, in, between and after the waves: {parts}"
+    assert evidence.counters == {name: dict.fromkeys(COUNTERS, 0) for name in fleets.BALANCERS}
+
+
+def test_long_requests_are_received_whole(evidence: Evidence) -> None:
+    """In every wave clients held requests open on guests that were then drained: it waited for their end, and no session was cut."""
+    assert [held for held in evidence.held if held.trouble] == []
+    down = evidence.down()
+    waited: dict[str, int] = {}
+    for name, (start, _end) in down.items():
+        for balancer, watch in evidence.watches.items():
+            assert watch.last_sessions(name, start) == 0, (name, balancer)
+            left = watch.left(name, start)
+            waited[name] = waited.get(name, 0) + sum(held.server == name and held.balancer == balancer and held.sent < left < held.over
+                                                     for held in evidence.held)
+    by_wave = [sum(waited[name] for name, (start, _end) in down.items() if wave[0] <= start <= wave[1]) for wave in evidence.waves()]
+    assert len(by_wave) == DOMAINS and all(by_wave), by_wave
+
+
+def test_all_is_back_in_service(evidence: Evidence) -> None:
+    cloud = evidence.cloud
+    for balancer in fleets.BALANCERS:
+        wait_until(lambda name=balancer: cloud.backends(name) == dict.fromkeys(evidence.due, "UP"), f"all servers of {balancer} are up")
+    assert all(cloud.service_up(name) for name in evidence.due)
+    assert cloud.marked(evidence.due) == [] and evidence.project.marks() == []
+
+
+def test_few_modules_run_on_a_guest_in_its_wave(evidence: Evidence) -> None:
+    """Drain, redeploy, verify, restore; what the preparation learnt of all hosts at once is not counted."""
+    said = module_counts.table(evidence.modules)
+    print(f"\nmodule executions on guests, from the first wave on:\n{said}")
+    assert all(evidence.modules.values()), said
+    assert max(map(len, evidence.modules.values())) <= MODULES_IN_A_WAVE, said
