@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Everything a developer or CI types. Variables: PYTHON (makes the environment), VENV (where it is), PYTEST_ARGS,
-# BENCH_ARGS.
+# BENCH_ARGS and ROLLING_ARGS (for the benchmarks).
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -24,7 +24,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .PHONY: help env system-packages demo demo-again simulator test sanity lint units integration test-clients \
-	bench bench-reading bench-planner bench-redeploy build clean
+	bench bench-reading bench-planner bench-redeploy bench-rolling build clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -36,7 +36,7 @@ $(STAMP): requirements.txt tests/requirements.txt tests/tools/make_env.sh
 	@tests/tools/make_env.sh "$(PYTHON)" "$(VENV)"
 	@touch $@
 
-system-packages: ## sshd and haproxy from the distribution, for the simulated guests
+system-packages: ## sshd, haproxy and wrk from the distribution, for the simulated guests
 	@tests/tools/system_packages.sh
 
 demo: env system-packages ## a rolling redeploy of a simulated fleet, from inventory to report
@@ -69,7 +69,7 @@ integration: env system-packages ## modules, inventory and playbooks against the
 test-clients: env system-packages ## the Azure SDK, az and azure.azcollection against the simulator
 	$(PYTEST) tests/integration/clients --junitxml=build/test/clients.xml
 
-bench: bench-planner bench-reading bench-redeploy ## all benchmarks, beside the tools people use today (after test-clients)
+bench: bench-planner bench-reading bench-redeploy bench-rolling ## all benchmarks, beside the tools people use today (after test-clients)
 
 bench-reading: env ## inventory and facts of fleets up to 10,000 VMs
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.reading $(BENCH_ARGS)
@@ -79,6 +79,9 @@ bench-planner: env ## plans of big and of many fleets
 
 bench-redeploy: env ## 200 VMs at once
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.redeploy
+
+bench-rolling: env system-packages ## a rollout over 60 guests beside one ping of them
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.rolling $(ROLLING_ARGS)
 
 build: env ## the artifact for ansible-galaxy, in build/
 	@mkdir -p build

@@ -51,6 +51,18 @@ def has_systemd() -> bool:
     return os.path.isdir("/run/systemd/system")
 
 
+def service_manager(init: str = "/proc/1/comm") -> str:
+    """``systemd`` or ``sysvinit``, as ansible.builtin.service calls them; ``auto`` where it had better look itself."""
+    if has_systemd():
+        return "systemd"
+    try:
+        with open(init, encoding="ascii", errors="replace") as file:
+            name = file.read().strip()
+    except OSError:
+        return "auto"
+    return "sysvinit" if name == "init" and os.path.isdir("/etc/init.d") and not os.path.exists("/sbin/openrc") and os.path.isdir("/etc/rc2.d") else "auto"
+
+
 def service_states(names: t.Iterable[str], run: Run) -> dict[str, str]:
     """``running``, ``stopped`` or ``missing`` by service."""
     names = list(names)

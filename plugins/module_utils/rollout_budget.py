@@ -34,9 +34,9 @@ class Budget:
         """From a count, a percentage, or a mapping of both kinds. Raises ValueError naming the option and what is wrong."""
         if not isinstance(value, t.Mapping):
             return cls(Limit.parse(value, _NAME) or Limit(0))
-        unknown = sorted(set(value) - set(_KEYS))
+        unknown = sorted(map(str, set(value) - set(_KEYS)))
         if unknown:
-            raise ValueError(f"{_NAME} has no {', '.join(map(str, unknown))}; it takes {' and '.join(_KEYS)}")
+            raise ValueError(f"{_NAME} has no {', '.join(unknown)}; it takes {' and '.join(_KEYS)}")
         return cls(Limit.parse(value.get("overall"), f"{_NAME}.overall") or Limit(0), Limit.parse(value.get("per_set"), f"{_NAME}.per_set"))
 
     def share(self, lane: int, lanes: int, planned: int) -> int:

@@ -147,7 +147,10 @@ def note(module):
 
 
 def places(path, server, backends):
-    """Where the server takes traffic. Raises MarkError for a backend that does not know it."""
+    """Where the server takes traffic. Raises MarkError for a backend that does not know it, and for a socket that could not drain it."""
+    level = ask(path, "show cli level").strip()
+    if level in ("user", "operator"):
+        raise MarkError(f"HAProxy's socket {path} has the level {level}, which may not drain; see drain_haproxy_socket, and give that one the level admin")
     admin = {row["be_name"]: int(row["srv_admin_state"]) for row in table(ask(path, "show servers state"), " ") if row["srv_name"] == server}
     status = {row["pxname"]: row["status"] for row in table(ask(path, "show stat"), ",") if row["svname"] == server}
     unknown = [name for name in backends if name not in admin]
@@ -179,6 +182,8 @@ def table(text, delimiter):
     start = next((number for number, line in enumerate(lines) if line.startswith("# ")), None)
     if start is None:
         raise MarkError(f"HAProxy answered something else than a table: {text.strip()[:200] or 'nothing'}; is drain_haproxy_socket its admin socket?")
+    if not text.endswith("\n\n"):
+        raise MarkError("HAProxy's answer broke off; try again")
     lines[start] = lines[start][2:]
     return list(csv.DictReader(io.StringIO("\n".join(line for line in lines[start:] if line)), delimiter=delimiter))
 

@@ -70,6 +70,11 @@ failed_units:
   type: list
   elements: str
   sample: [logrotate.service]
+service_manager:
+  description: What to give M(ansible.builtin.service) as C(use), so that it need not find out itself.
+  returned: success
+  type: str
+  sample: systemd
 services:
   description: State by service, C(running), C(stopped) or C(missing). A unit on its way up or down counts as running.
   returned: success
@@ -143,6 +148,7 @@ def read(module):
         "changed": False,
         "boot_id": guest_state.boot_id(),
         "failed_units": guest_state.failed_units(module.run_command),
+        "service_manager": guest_state.service_manager(),
         "services": guest_state.service_states(options["services"], module.run_command),
         "listening": guest_state.listening(options["address"], options["ports"]) if options["ports"] else [],
         "mounts": sorted(mounts),

@@ -26,13 +26,17 @@ def report(project: Project) -> dict[str, Any]:
 
 
 def test_unreachable_in_the_preparation(cloud: Cloud, project: Project) -> None:
-    """Untouched; its wave goes on without it; the next one does not begin. The whole wave being one host does not end the run without a report."""
-    cloud.reset(TWO_WAVES)
-    project.write("host_vars/web-1.yml", {"ansible_port": 1})
-    run = project.playbook("rolling_redeploy", rollout_break_glass=True)
-    assert run.rc != 0 and cloud.posts() == {"web-4": 1}, run.out
-    assert "left: untouched" in lost(run, "web-1") and "STOPPED before wave 2: web-1 failed" in run.text
-    assert list(report(project)["lost"]) == ["web-1"] and report(project)["not_started"] == ["web-1", "web-2"]
+    """Found before the first wave, with nothing touched; within the budget the others go on, but not another domain of its set."""
+    cloud.reset([*TWO_WAVES, "ne-1"])
+    project.write("host_vars/web-1.yml", {"ansible_port": 1, "verify_timeout": 3})
+    run = project.playbook("rolling_redeploy")
+    assert run.rc != 0 and not cloud.writes(), run.out
+    assert "left: untouched" in lost(run, "web-1") and "STOPPED before wave 1: web-1 failed, and rollout_error_budget is 0" in run.text
+    within = project.playbook("rolling_redeploy", rollout_error_budget="50%", rollout_break_glass=True)
+    assert within.rc != 0 and cloud.posts() == {"web-4": 1}, within.out
+    assert "untouched: web-2: the rest of its set is not healthy: web-1" in within.text
+    assert "untouched: ne-1: web-1 in westeurope, the pair of northeurope, is out of service" in within.text
+    assert list(report(project)["lost"]) == ["web-1"] and report(project)["not_started"] == ["web-1", "web-2", "ne-1"]
     cloud.all_in_service()
 
 
@@ -68,11 +72,11 @@ def test_slow_then_half_booted_then_well(cloud: Cloud, project: Project) -> None
     """A redeploy beyond its limit leaves the host drained; the next run attaches; a guest without its service stays drained until that is mended."""
     cloud.reset(["web-2"])
     cloud.patch("web-2", operations={"performMaintenance": {"after_seconds": 20}})
+    cloud.ssh("web-2", """echo '[ "$1" != start ] || exit 1' >> /etc/default/web""")  # from the next start on its service does not come up
     slow = project.playbook("rolling_redeploy", redeploy_timeout=6)
     assert slow.rc != 0 and cloud.posts() == {"web-2": 1} and project.marks() == ["web-2"], slow.out
     assert "web-2: still_running" in lost(slow, "web-2") and "left: DRAINED" in lost(slow, "web-2")
     assert "LEFT OUT OF SERVICE: web-2, step redeploy" in slow.text
-    cloud.ssh("web-2", "echo 'exit 1' >> /etc/default/web")  # from the next start on its service does not come up
     half = project.playbook("rolling_redeploy")
     assert half.rc != 0 and "web-2 was left drained by an earlier run, and could not be returned to service" in half.text, half.out
     assert cloud.posts() == {"web-2": 1} and cloud.marked(["web-2"]) == ["web-2"] and cloud.backends()["web-2"] != "UP"
