@@ -40,8 +40,8 @@ class Limit:
             return None
         digits = str(text).strip()
         percent = digits.endswith("%")
-        number = digits.rstrip("%").strip()
-        if not number.isdigit() or (percent and int(number) > 100):
+        number = digits.removesuffix("%").strip()
+        if not (number.isascii() and number.isdigit()) or (percent and int(number) > 100):
             raise ValueError(f"{name} {text!r} must be a count of VMs such as 2, or a percentage from 0% to 100%")
         return cls(int(number), percent)
 

@@ -19,8 +19,8 @@ def sort_out(seen: t.Mapping[str, Mark], copies: t.Mapping[str, Mark]) -> dict[s
     for hosts whose mark is there and cannot be understood.
 
     What the host itself says goes before what is said elsewhere: it may have been finished from another controller. Then comes what balancers
-    say of other runs than the copy is of, for those came after it. Each mark says besides whether it is ``on_host``, and ``known_here``:
-    whether the journal of this controller tells what became of a start.
+    say of other runs than the copy is of, for those came after it. Each mark says besides whether it is ``on_host``, whether the host could be
+    ``reached``, and ``known_here``: whether the journal of this controller tells what became of a start.
     """
     notes = _notes(seen)
     found: dict[str, dict[str, t.Any]] = {"finish": {}, "live": {}, "unread": {}}
@@ -36,7 +36,7 @@ def sort_out(seen: t.Mapping[str, Mark], copies: t.Mapping[str, Mark]) -> dict[s
             mark = {**copies[host], "on_host": False}
             if answer.get("reached"):
                 mark["undo"] = [_still_noted(entry, host, seen) for entry in mark.get("undo", [])]
-        mark["known_here"] = host in copies
+        mark.update(known_here=host in copies, reached=bool(answer.get("reached")))
         found["live" if mark.get("alive") else "finish"][host] = mark
     found["unread"] = {host: answer["trouble"] for host, answer in seen.items() if answer.get("reached") and answer.get("trouble")}
     return found

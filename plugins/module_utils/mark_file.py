@@ -68,6 +68,8 @@ class MarkFile:
             before = self.read()
             if before is not None and before.get("run_id") not in {mark["run_id"], take_over} - {None}:
                 raise Foreign(self.path, before)
+            if before is None and mark.get("undo") is None:
+                raise MarkError(f"the mark {self.path} is gone: another run has finished this host meanwhile. Nothing was changed by this one")
             kept = dict(before or {})
             if kept and kept["run_id"] != mark["run_id"]:
                 kept["earlier_runs"] = [*kept.get("earlier_runs", []), kept["run_id"]]

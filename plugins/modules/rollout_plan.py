@@ -54,6 +54,15 @@ options:
       - Or a mapping of C(overall) and C(per_set), the latter of the planned members of one set, of which no more are taken then.
     type: raw
     default: 0
+  plan_out:
+    description: File to write the plan to, for people to review and O(plan_file) to apply.
+    type: path
+  csv_out:
+    description: File to write the plan to as CSV.
+    type: path
+  runs_dir:
+    description: Directory in which a copy of the plan is kept under its RV(run_id), for the waves of this run.
+    type: path
   operation:
     description: What the waves are for, see M(fleetops.azure_maintenance.vm_redeploy).
     type: str
@@ -342,6 +351,7 @@ import dataclasses
 import json
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import rollout_file, rollout_recheck
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.documents import write_all
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.fleet import Selection, read_fleet
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
@@ -387,6 +397,7 @@ SPEC = {
     "lost": {"type": "list", "elements": "str", "default": []},
     "failed": {"type": "list", "elements": "str", "default": []},
     "error_budget": {"type": "raw", "default": 0},
+    "plan_out": {"type": "path"}, "csv_out": {"type": "path"}, "runs_dir": {"type": "path"},
     "operation": {"type": "str", "choices": ["perform_maintenance", "redeploy", "reapply"], "default": "perform_maintenance"},
     "subscriptions": {"type": "list", "elements": "str", "default": []},
     "exclude": {"type": "str"},
@@ -477,15 +488,18 @@ def wave_of(params, reviewed, fleet):
     }
 
 
-def described(params, planned, fleet, vms):
-    """What the module returns about a plan."""
-    document = rollout_file.to_json(planned)
+def described(module, planned, fleet, vms):
+    """What the module returns about a plan, once it is written where it is wanted."""
+    params, document = module.params, rollout_file.to_json(planned)
     named = {vm.id.lower() for vm in planned.vms}
     lane = f"-lane{params['lane']}" if params["lane"] else ""
+    run_id = f"{fleet.now.strftime('%Y%m%dT%H%M%SZ')}-{document['fingerprint'][:8]}{lane}"
+    text, csv = json.dumps(document, indent=4, sort_keys=True) + "\n", to_csv(document)
+    kept = f"{params['runs_dir']}/{run_id}.json" if params["runs_dir"] else None
+    wanted = {path: content for path, content in ((params["plan_out"], text), (params["csv_out"], csv), (kept, text)) if path}
     return {
-        "changed": False, "plan": document, "text": render(document, command=params["next_command"]), "csv": to_csv(document), "counts": fleet.counts,
-        "run_id": f"{fleet.now.strftime('%Y%m%dT%H%M%SZ')}-{document['fingerprint'][:8]}{lane}",
-        "vms": {str(vm.id): vm.to_record(fleet.now) for vm in vms if vm.id.key in named},
+        "changed": write_all(wanted) if not module.check_mode else False, "plan": document, "csv": csv, "counts": fleet.counts, "run_id": run_id,
+        "text": render(document, command=params["next_command"]), "vms": {str(vm.id): vm.to_record(fleet.now) for vm in vms if vm.id.key in named},
     }
 
 
@@ -506,9 +520,9 @@ def rollout_plan(module, connect):
             return wave_of(params, chosen, fleet)
         if chosen is None:
             made, vms = new_plan(params, fleet)
-            return described(params, dataclasses.replace(made, subscriptions=tuple(subscriptions)), fleet, vms)
+            return described(module, dataclasses.replace(made, subscriptions=tuple(subscriptions)), fleet, vms)
         vms = with_hosts(fleet, params["hosts"], {}, strict=False)
-        return described(params, rollout_recheck.apply(chosen, vms, fleet.now), fleet, vms)
+        return described(module, rollout_recheck.apply(chosen, vms, fleet.now), fleet, vms)
     except rollout_recheck.PlanChanged as error:
         return {"failed": True, "msg": f"{params['plan_file']}: {error}", "differences": error.differences}
     except (PlanError, PolicyError) as error:

@@ -89,7 +89,7 @@ def test_a_host_that_cannot_be_reached_holds_its_set_back(arm: Cloud, here: Proj
 def test_a_mark_counts_for_its_vm_whatever_its_host_is_called_now(arm: Cloud, here: Project) -> None:
     """A run under another inventory left web-1 drained; nobody here has its host, and yet its set cannot spare web-2."""
     vm_id = here.hosts()[1]["web-1"]["azure_vm_id"]
-    here.write(".azure_maintenance/marks/web-1.elsewhere.json", json.dumps({"vm_id": vm_id, "undo": []}))
+    here.write(".azure_maintenance/marks/web-1.elsewhere.json", json.dumps({"run_id": "an earlier one", "vm_id": vm_id, "undo": []}))
     run = roll(here, "--limit", "web-2,solo-1")
     assert arm.posts() == {"solo-1": 1}, run.out
     assert run.rc != 0 and "untouched: web-2: the rest of its set is not healthy: web-1 (this run" in run.text
@@ -97,7 +97,7 @@ def test_a_mark_counts_for_its_vm_whatever_its_host_is_called_now(arm: Cloud, he
 
 def test_a_lane_without_its_plan_touches_no_mark(arm: Cloud, here: Project) -> None:
     """The marks may be those of the other lanes, at work right now."""
-    here.write(".azure_maintenance/marks/web-1.json", json.dumps({"vm_id": "", "undo": [], "boot_id": "x"}))
+    here.write(".azure_maintenance/marks/web-1.json", json.dumps({"run_id": "an earlier one", "vm_id": "", "undo": [], "boot_id": "x"}))
     for variables, said in (({"rollout_lane": 1}, "rollout_plan_file"), ({"rollout_lane": 1, "rollout_plan_file": "typo.json"}, "typo.json cannot be read")):
         run = roll(here, **variables)
         assert run.rc != 0 and said in run.text and "Ask what became of its redeploy" not in run.tasks(), run.out

@@ -1,0 +1,36 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documents for people and later runs, on the controller: whole or not at all, for their owner alone."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import typing as t
+from pathlib import Path
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
+
+
+def write_all(documents: t.Mapping[str, str]) -> bool:
+    """Write text by path, with the folders that lack; whether any was another before. Raises OptionsError naming the path."""
+    return any([_write(Path(path), text) for path, text in documents.items()])
+
+
+def _write(path: Path, text: str) -> bool:
+    try:
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            return False
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.replace(partial, path)
+        except OSError:
+            os.unlink(partial)
+            raise
+    except OSError as error:
+        raise OptionsError(f"{path} cannot be written: {error}") from error
+    return True
