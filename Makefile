@@ -2,12 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Everything a developer or CI types. Variables: PYTHON (makes the environment), VENV (where it is), PYTEST_ARGS,
+# Everything a developer or CI types. Variables: PYTHON (makes the environment), VENV (where it is), PYTEST_ARGS, INTEGRATION_JOBS,
 # BENCH_ARGS and ROLLING_ARGS (for the benchmarks).
 
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
+# Files of integration tests at a time: each has a simulated Azure of its own.
+INTEGRATION_JOBS ?= 2
 BENCH_ARGS ?=
 SIMULATOR_FLEET ?= tests/simulator/fleets/demo.yml
 SIMULATOR_STATE ?= build/simulator
@@ -64,7 +66,7 @@ units: env ## unit tests
 	$(PYTEST) tests/unit --junitxml=build/test/units.xml
 
 integration: env system-packages ## modules, inventory and playbooks against the simulator
-	$(PYTEST) tests/integration --ignore=tests/integration/clients --junitxml=build/test/integration.xml
+	$(PYTEST) tests/integration --ignore=tests/integration/clients -n $(INTEGRATION_JOBS) --dist loadfile --junitxml=build/test/integration.xml
 
 test-clients: env system-packages ## the Azure SDK, az and azure.azcollection against the simulator
 	$(PYTEST) tests/integration/clients --junitxml=build/test/clients.xml
