@@ -9,6 +9,7 @@ No guests: every host is this machine, and what Azure's ledger shows is what cou
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from itertools import combinations
 from typing import Any
@@ -56,12 +57,13 @@ def test_a_lost_member_holds_its_set_back_however_large_the_error_budget(arm: Cl
     """Azure thinks web-1 is well again; this run knows better, and starts no other domain of its set."""
     fail_on(here, "web-1")
     run = roll(here, rollout_error_budget=5)
-    assert arm.posts() == dict.fromkeys(["web-1", "web-4", "solo-1", "ne-1"], 1), run.out
+    assert arm.posts() == dict.fromkeys(["web-1", "web-4", "solo-1"], 1), run.out
     for number, name in ((2, "web-2"), (3, "web-3")):
         assert f"LEFT OUT of wave {number}, untouched: {name}: the rest of its set is not healthy: web-1 (this run" in run.text
-    assert run.rc != 0 and run.recap()["web-1"]["failed"] == 1 and run.recap()["ne-1"]["failed"] in (0, 1)
+    assert "untouched: ne-1: web-1 in westeurope, the pair of northeurope, is out of service" in run.text
+    assert run.rc != 0 and run.recap()["web-1"]["failed"] == 1
     said = report(here)
-    assert sorted(said["left_out"]) == ["web-2", "web-3"] and said["stopped"] is None
+    assert sorted(said["left_out"]) == ["ne-1", "web-2", "web-3"] and said["stopped"] is None
     assert "plan what is left: ansible-playbook -i fleet.azure_maintenance.yml fleetops.azure_maintenance.plan" in run.text
     assert "left_out" in run.out[run.out.index("PLAY RECAP"):]
     arm.check_distance()
@@ -79,7 +81,7 @@ def test_a_host_that_cannot_be_reached_holds_its_set_back(arm: Cloud, here: Proj
         probe = [{"name": "Ask the application", "ansible.builtin.ping": {}, "vars": AWAY}]
         here.write("host_vars/web-1.yml", {"verify_tasks": [str(here.write("files/probe.yml", probe))]})
     run = roll(here, rollout_error_budget=5)
-    started = ["solo-1", "ne-1"] + (["web-1", "web-4"] if when == "after its redeploy" else [])
+    started = ["solo-1"] + (["web-1", "web-4"] if when == "after its redeploy" else [])
     assert arm.posts() == dict.fromkeys(started, 1), run.out
     assert run.rc != 0 and run.recap()["web-1"]["unreachable"] == (when == "after its redeploy")
     assert {"web-2", "web-3"} <= set(report(here)["left_out"]) and "web-1 (this run has not brought it back" in run.text
@@ -155,7 +157,7 @@ def test_a_soak_between_two_domains_of_a_set(arm: Cloud, here: Project) -> None:
     checked = roll(here, "--check", rollout_soak_minutes=30)
     assert checked.rc == 0 and "SOAK" not in checked.out and checked.out.count("would_start") >= 2
     running = start(here, rollout_soak_minutes=30)
-    running.wait_until(lambda: "SOAK: wave 2 waits 29 min" in running.out, "the second wave waited")
+    running.wait_until(lambda: re.search("SOAK: wave 2 waits (29|30) min", running.out) is not None, "the second wave waited")
     running.kill()
     assert arm.posts() == {"web-2": 1}
     arm.reset(["web-1", "web-4"])
