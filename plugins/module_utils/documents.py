@@ -15,7 +15,8 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors 
 
 def write_all(documents: t.Mapping[str, str]) -> bool:
     """Write text by path, with the folders that lack; whether any was another before. Raises OptionsError naming the path."""
-    return any([_write(Path(path), text) for path, text in documents.items()])
+    changed = [_write(Path(path), text) for path, text in documents.items()]
+    return any(changed)
 
 
 def _write(path: Path, text: str) -> bool:

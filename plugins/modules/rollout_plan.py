@@ -39,7 +39,8 @@ options:
     type: int
   lost:
     description:
-      - ARM ids of VMs that this run has lost or still has drained. They count as unavailable in their set, whatever Azure says, and hold the paired region back.
+      - ARM ids of VMs that this run has lost or still has drained. They count as unavailable in their set, whatever Azure says, and hold the
+        paired region back.
     type: list
     elements: str
     default: []

@@ -48,8 +48,8 @@ def test_lost_while_it_drains(cloud: Cloud, project: Project) -> None:
     here = f"{project.folder}/here"
     wait = [{"name": "Say that the drain begins", "ansible.builtin.file": {"path": here, "state": "touch", "mode": "0600"}, "delegate_to": "localhost"},
             {"name": "Let the host go", "ansible.builtin.wait_for": {"path": f"{here}-gone", "timeout": 30}, "delegate_to": "localhost"}]
-    tell = [{"name": "Note it", "ansible.builtin.copy": {"content": "{{ rollout_hook.reason }}", "dest": f"{project.folder}/told-{{{{ rollout_hook.host }}}}",
-                                                      "mode": "0600"}, "delegate_to": "localhost"}]
+    told = {"content": "{{ rollout_hook.reason }}", "dest": f"{project.folder}/told-{{{{ rollout_hook.host }}}}", "mode": "0600"}
+    tell = [{"name": "Note it", "ansible.builtin.copy": told, "delegate_to": "localhost"}]
     running = project.start_playbook("rolling_redeploy", verify_timeout=5,
                                      rollout_hooks_before_drain=[str(project.write("files/wait.yml", wait))],
                                      rollout_hooks_on_failure=[str(project.write("files/tell.yml", tell))])

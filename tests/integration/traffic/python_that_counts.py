@@ -37,4 +37,4 @@ def main(python: str) -> None:
     os.execv(python, [python, *sys.argv[1:]])
 
 
-main(REAL_PYTHON)  # noqa: F821 - see module_counts.py
+main(REAL_PYTHON)  # noqa: F821  # pylint: disable=undefined-variable  # see module_counts.py

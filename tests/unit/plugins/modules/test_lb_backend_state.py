@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from unit.plugins.balanced import BLUE, MINE, POOL, WEB, brief, change, cloud, execute, running, writes  # noqa: F401 - some are fixtures
+from unit.plugins.balanced import BLUE, MINE, POOL, WEB, brief, change, cloud, execute, running, writes  # noqa: F401  # pylint: disable=unused-import
 from unit.plugins.cloud import SUBSCRIPTION
 
 from ansible_collections.fleetops.azure_maintenance.plugins.modules import lb_backend_state
@@ -84,7 +84,7 @@ def test_errors_that_say_what_to_do(cloud, execute, params, words):
 @pytest.mark.parametrize(("path", "method", "fault", "words"), [
     ("/backendAddressPools/", "PUT", {"status": 409, "code": "ScopeLocked"}, "remove the lock"),
     ("/backendAddressPools/", "PUT", {"status": 403, "code": "LinkedAuthorizationFailed",
-                                     "message": "may not Microsoft.Network/virtualNetworks/joinLoadBalancer/action"},
+                                      "message": "may not Microsoft.Network/virtualNetworks/joinLoadBalancer/action"},
      "joinLoadBalancer/action; give the identity the action Microsoft.Network/loadBalancers/backendAddressPools/write"),
     ("/backendAddressPools/", "GET", {"status": 403}, "the action Microsoft.Network/loadBalancers/backendAddressPools/read"),
     (r"/providers/Microsoft.Network/loadBalancers\?", "GET", {"status": 403}, "the action Microsoft.Network/loadBalancers/read"),

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from unit.plugins.balanced import BLUE, MINE, POOL, WEB, brief, change, cloud, execute, meanwhile, running, writes  # noqa: F401 - some are fixtures
+from unit.plugins.balanced import BLUE, MINE, POOL, WEB, brief, change, cloud, execute, meanwhile, running, writes  # noqa: F401  # pylint: disable=unused-import
 
 from ansible_collections.fleetops.azure_maintenance.plugins.modules import lb_backend_state
 
