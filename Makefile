@@ -25,7 +25,7 @@ export PATH := $(BIN):$(PATH)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help env system-packages demo demo-again simulator test sanity lint units integration test-clients \
+.PHONY: help env system-packages demo demo-again simulator test sanity lint units integration test-long test-clients \
 	bench bench-reading bench-planner bench-redeploy bench-rolling build clean
 
 help: ## what there is to make
@@ -67,6 +67,9 @@ units: env ## unit tests
 
 integration: env system-packages ## modules, inventory and playbooks against the simulator
 	$(PYTEST) tests/integration --ignore=tests/integration/clients -n $(INTEGRATION_JOBS) --dist loadfile --junitxml=build/test/integration.xml
+
+test-long: env system-packages ## the long forms of two of them: 20 kills of the controller, traffic through 24 guests
+	LONG=1 $(PYTEST) tests/integration/test_rolling_killed.py tests/integration/test_rolling_traffic.py --junitxml=build/test/long.xml
 
 test-clients: env system-packages ## the Azure SDK, az and azure.azcollection against the simulator
 	$(PYTEST) tests/integration/clients --junitxml=build/test/clients.xml

@@ -10,7 +10,8 @@ import subprocess
 import sys
 
 import pytest
-from unit.plugins.balanced import BLUE, MINE, POOL, WEB, brief, change, cloud, execute, meanwhile, running, writes  # noqa: F401  # pylint: disable=unused-import
+from unit.plugins.balanced import (  # noqa: F401  # pylint: disable=unused-import
+    BLUE, MINE, POOL, WEB, brief, change, cloud, execute, meanwhile, running, writes)
 
 from ansible_collections.fleetops.azure_maintenance.plugins.modules import lb_backend_state
 
