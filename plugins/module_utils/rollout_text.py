@@ -112,7 +112,8 @@ def _touched(wave: _Json, labels: t.Mapping[str, str], several_regions: bool, ro
     for text in _ever_shorter(groups):
         if len(role + text) <= room:
             return role + text
-    return role + text[:room - len(role) - 3] + "..."
+    # A long role may leave no room for anything else.
+    return (role + text)[:max(room - 3, 0)] + "..."
 
 
 def _ever_shorter(groups: t.Mapping[tuple[str, str], t.Sequence[str]]) -> t.Iterator[str]:
