@@ -38,8 +38,9 @@ module.exit_json(changed=False, result=answers[min(turn, len(answers) - 1)])
 """
 ANSWER = {"boot": "2026-03-02T10:00:00Z", "stopped": ["MSSQLSERVER"], "drive": True, "running": ["W3SVC"], "missing": ["Spooler"], "listening": [443]}
 HOSTS = {
-    "first": {"verify_services": ["Spooler"], "drain_services": ["W3SVC"], "verify_ports": [443, 80], "ansible_host": "10.0.0.4"},
-    "same": {"verify_boot_id_before": "2026-03-02T10:00:00Z"},
+    "first": {"verify_services": ["Spooler"], "drain_provider": ["services"], "drain_services": ["W3SVC"], "verify_ports": [443, 80],
+              "ansible_host": "10.0.0.4"},
+    "same": {"verify_boot_id_before": "2026-03-02T10:00:00Z", "drain_provider": "haproxy", "drain_services": ["W3SVC"]},
     "corrected": {"verify_boot_id_before": "2026-03-02T09:58:30Z", "verify_temp_disk": "e:\\"},
     "back": {"verify_boot_id_before": "2026-02-01T06:00:00Z", "verify_before": {"failed_units": ["MSSQLSERVER"]}, "verify_port_timeout": 7,
              "verify_temp_disk": ""},
@@ -120,6 +121,11 @@ def test_one_call_gets_the_whole_script_and_the_facts_are_its_answer(seen):
     }
     assert (first["__verify_boot_id"], first["__verify_failed_units"], first["__verify_temp_mounted"]) == (ANSWER["boot"], ["MSSQLSERVER"], True)
     assert (first["__verify_running"], first["__verify_missing"], first["__verify_listening"]) == (["W3SVC"], ["Spooler"], [443])
+
+
+def test_services_that_this_host_does_not_drain_are_not_looked_at(seen):
+    (call,) = seen["same"]["calls"]
+    assert call["parameters"]["Services"] == []
 
 
 def test_a_corrected_clock_is_no_other_boot_but_a_redeploy_is(seen):
