@@ -59,7 +59,7 @@ class MarkFile:
     def write(self, mark: dict[str, t.Any], take_over: str | None = None) -> dict[str, t.Any] | None:
         """Write a mark; what was there before, or None.
 
-        What an earlier call recorded stays: ``since``, and every entry of ``undo``, to which only other providers are added; the host is
+        What an earlier call recorded stays: ``since``, ``boot_id``, and every entry of ``undo``, to which only other providers are added; the host is
         not as it was any more. Raises Foreign when the one that is there is neither of this run nor of the run ``take_over``.
         """
         if not _is_undo(mark.get("undo", [])):
@@ -75,7 +75,8 @@ class MarkFile:
                 kept["earlier_runs"] = [*kept.get("earlier_runs", []), kept["run_id"]]
             undo = list(kept.get("undo", []))
             undo += [entry for entry in mark.get("undo", []) if entry["provider"] not in {known["provider"] for known in undo}]
-            self._replace({**kept, **mark, "since": kept.get("since") or mark["since"], "undo": undo})
+            first = {key: kept[key] for key in ("since", "boot_id") if kept.get(key)}
+            self._replace({**kept, **mark, **first, "undo": undo})
             return before
 
     def remove(self, *run_ids: str) -> dict[str, t.Any] | None:

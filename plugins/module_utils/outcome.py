@@ -91,7 +91,7 @@ def judge(operation: str, ended: Ended, window_start: dt.datetime | None, after:
 
 def _tried(status: MaintenanceStatus | None, otherwise: str) -> Verdict | None:
     """The verdict when the block says that Azure tried and left the VM as it was."""
-    message = (status.message if status else None) or otherwise or "no message"
+    message = ((status.message if status else None) or otherwise or "no message").rstrip(".")
     if status and status.code == "MaintenanceAborted":
         return Verdict("aborted", f"Azure aborted the maintenance: {message}")
     if status and status.code == "RetryLater":

@@ -47,7 +47,7 @@ options:
     description: ARM id of the VM.
     type: str
   boot_id:
-    description: Boot id of the host before it was touched.
+    description: Boot id of the host before it was touched. Without it the one that the host has when it is first marked; what is recorded stays.
     type: str
   expires:
     description: Seconds the step may take at most. After them the run counts as dead for controllers on other machines.
@@ -166,7 +166,7 @@ import os
 import time
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_program import run
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_state import service_states
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_state import boot_id, service_states
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import WATCH_MARK, MarkError, MarkFile
 
 WATCH_LOOKS = 5
@@ -200,6 +200,7 @@ def mark_of(module):
     mark = {key: options[key] for key in ("run_id", "owner", "step", "vm_id", "boot_id") if options[key] is not None}
     mark.update(options["stamp"])
     if options["undo"] is not None:
+        mark.setdefault("boot_id", boot_id())
         mark["undo"] = [resolved(entry, module.run_command) for entry in options["undo"]]
     return mark
 

@@ -33,7 +33,61 @@ def test_found_then_kept_here_and_there(cloud: Cloud, project: Project) -> None:
     kept = project.playbook("rolling_redeploy")
     assert kept.rc == 0, kept.out
     assert {name: content(cloud, name) for name in PAIR} == {name: f"of-{name}\n640" for name in PAIR}
-    assert cloud.ssh("web-1", "ls /srv/azure_maintenance | wc -l") == "0"
+    assert archives(cloud, "web-1") == archives(cloud, "web-4") == [] == list(project.journal.glob("temp_disks/*"))
+    cloud.check_ledger(PAIR)
+    cloud.all_in_service()
+
+
+def archives(cloud: Cloud, name: str) -> list[str]:
+    return cloud.ssh(name, "ls /srv/azure_maintenance 2>/dev/null; true").split()
+
+
+def test_what_fails_in_the_midst_of_it_is_undone_and_later_files_stay(cloud: Cloud, project: Project) -> None:
+    """One host has no time to pack, whatever the policy says; the other is packed, written to again and then aborted by Azure."""
+    cloud.reset(PAIR)
+    for name in PAIR:
+        fill(cloud, name)
+    cloud.ssh("web-1", "head -c 60000000 /dev/urandom > /mnt/cache/big")  # some seconds for gzip
+    write = [{"name": "Write once more", "ansible.builtin.shell": "echo later > /mnt/cache/a/file"}]
+    nothing = [{"name": "Nothing to undo", "ansible.builtin.debug": {"msg": "restored"}}]
+    keep = {"drain_provider": ["haproxy", "services", "temp_disk"], "drain_temp_disk_folder": "/srv/azure_maintenance", "drain_temp_disk_keep": "controller"}
+    project.write("host_vars/web-1.yml", {**keep, "drain_timeout": 1, "drain_on_timeout": "continue"})
+    project.write("host_vars/web-4.yml", {**keep, "drain_provider": [*keep["drain_provider"], "tasks"], "drain_tasks": [str(project.write("files/w.yml", write))],
+                                          "drain_restore_tasks": [str(project.write("files/n.yml", nothing))]})
+    cloud.patch("web-4", operations={"performMaintenance": "aborted"})
+    run = project.playbook("rolling_redeploy", rollout_partial_wave=True)
+    assert run.rc != 0 and cloud.posts() == {"web-4": 1}, run.out
+    assert "web-1 (update domain 0 of WEB): what is on /mnt could not be kept: it was not packed in 1 s (drain_timeout) -- left: in service" in run.text
+    assert "web-4: aborted" in run.text
+    assert content(cloud, "web-1") == "of-web-1\n640" and cloud.ssh("web-1", "stat -c %s /mnt/cache/big") == "60000000"
+    assert content(cloud, "web-4") == "later\n640", "the archive was put over a disk that was never emptied"
+    assert archives(cloud, "web-1") == archives(cloud, "web-4") == [] == list(project.journal.glob("temp_disks/*"))
+    cloud.all_in_service()
+
+
+def test_an_archive_that_is_lost_keeps_the_host_drained_and_one_that_was_unpacked_is_not_unpacked_again(cloud: Cloud, project: Project) -> None:
+    cloud.reset(PAIR)
+    for name in PAIR:
+        fill(cloud, name)
+    broken = project.write("broken", "")
+    probe = [{"name": "Ask the application", "ansible.builtin.command": f"test ! -e {broken}", "changed_when": False, "delegate_to": "localhost"}]
+    keep = {"drain_provider": ["haproxy", "services", "temp_disk"], "drain_temp_disk_folder": "/srv/azure_maintenance"}
+    project.write("host_vars/web-4.yml", {**keep, "verify_tasks": [str(project.write("files/probe.yml", probe))]})
+    lose = [{"name": "Lose the archive", "ansible.builtin.shell": "mkdir /srv/lost && mv /srv/azure_maintenance/*.gz /srv/lost"}]
+    project.write("host_vars/web-1.yml", {
+        **keep, "drain_provider": [*keep["drain_provider"], "tasks"], "drain_tasks": [str(project.write("files/lose.yml", lose))],
+        "drain_restore_tasks": [str(project.write("files/n.yml", [{"name": "Nothing", "ansible.builtin.debug": {"msg": "restored"}}]))]})
+    run = project.playbook("rolling_redeploy")
+    assert run.rc != 0 and cloud.posts() == {"web-1": 1, "web-4": 1}, run.out
+    assert "web-1 (update domain 0 of WEB): what was on /mnt was to be in /srv/azure_maintenance/temp_disk-" in run.text and "and is not there" in run.text
+    assert project.marks() == ["web-1", "web-4"] and content(cloud, "web-1") == "nothing" and content(cloud, "web-4") == "of-web-4\n640"
+    cloud.ssh("web-4", "echo later > /mnt/cache/a/file")
+    cloud.ssh("web-1", "mv /srv/lost/*.gz /srv/azure_maintenance")
+    broken.unlink()
+    again = project.playbook("rolling_redeploy")
+    assert again.rc == 0, again.out
+    assert (content(cloud, "web-1"), content(cloud, "web-4")) == ("of-web-1\n640", "later\n640")
+    assert archives(cloud, "web-1") == archives(cloud, "web-4") == []
     cloud.check_ledger(PAIR)
     cloud.all_in_service()
 

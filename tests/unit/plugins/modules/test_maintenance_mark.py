@@ -77,6 +77,14 @@ def test_later_steps_keep_the_first_undo(host):
     assert host.run(step="verify")["mark"]["undo"] == later["mark"]["undo"]
 
 
+def test_the_boot_id_is_that_of_the_host_when_it_was_first_marked(host, monkeypatch):
+    monkeypatch.setattr(maintenance_mark, "boot_id", lambda: "first")
+    assert host.run(undo=[TASKS])["mark"]["boot_id"] == "first"
+    monkeypatch.setattr(maintenance_mark, "boot_id", lambda: "second")
+    assert host.run(undo=[TASKS], step="again")["mark"]["boot_id"] == "first"
+    assert host.run(boot_id="second", step="redeploy")["mark"]["boot_id"] == "first"
+
+
 def test_services_that_there_are_not_end_it_before_anything_is_written(host):
     result = host.run(1, undo=[{"provider": "services", "candidates": ["nginx", "ngnix", "http"]}])
     assert result["msg"] == "there is no service ngnix, http on this host; correct drain_services. Nothing was changed" and host.file.read() is None
