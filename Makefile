@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Everything a developer or CI types. Variables: PYTHON (makes the environment), VENV (where it is), PYTEST_ARGS, INTEGRATION_JOBS,
+# Everything a developer or CI types. Variables: PYTHON (makes the environment), VENV (where it is), PYTEST_ARGS, TEST_JOBS,
 # BENCH_ARGS and ROLLING_ARGS (for the benchmarks).
 
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
-# Files of integration tests at a time: each has a simulated Azure of its own.
-INTEGRATION_JOBS ?= 2
+# Files of tests at a time: each process has a simulated Azure of its own.
+TEST_JOBS ?= 2
 BENCH_ARGS ?=
 SIMULATOR_FLEET ?= tests/simulator/fleets/demo.yml
 SIMULATOR_STATE ?= build/simulator
@@ -63,10 +63,10 @@ lint: env ## ansible-lint, and the linters of docs and changelog
 	$(BIN)/antsibull-changelog lint
 
 units: env ## unit tests
-	$(PYTEST) tests/unit --junitxml=build/test/units.xml
+	$(PYTEST) tests/unit -n $(TEST_JOBS) --dist loadfile --junitxml=build/test/units.xml
 
 integration: env system-packages ## modules, inventory and playbooks against the simulator
-	$(PYTEST) tests/integration --ignore=tests/integration/clients -n $(INTEGRATION_JOBS) --dist loadfile --junitxml=build/test/integration.xml
+	$(PYTEST) tests/integration --ignore=tests/integration/clients -n $(TEST_JOBS) --dist loadfile --junitxml=build/test/integration.xml
 
 test-long: env system-packages ## the long forms of two of them: 20 kills of the controller, traffic through 24 guests
 	LONG=1 $(PYTEST) tests/integration/test_rolling_killed.py tests/integration/test_rolling_traffic.py --junitxml=build/test/long.xml

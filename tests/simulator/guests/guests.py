@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-import select
+import selectors
 import shutil
 import socket
 import subprocess
@@ -163,8 +163,10 @@ class Guests:
 
     def _wait_until_up(self, process: subprocess.Popen[bytes], address: str) -> None:
         deadline = time.monotonic() + BOOT_SECONDS
-        if not select.select([process.stdout], [], [], BOOT_SECONDS)[0]:
-            raise GuestError(f"not up after {BOOT_SECONDS:.0f} s")
+        with selectors.DefaultSelector() as selector:  # select() itself ends at 1,024 open files
+            selector.register(process.stdout, selectors.EVENT_READ)
+            if not selector.select(BOOT_SECONDS):
+                raise GuestError(f"not up after {BOOT_SECONDS:.0f} s")
         if process.stdout.readline() != b"up\n":
             raise GuestError("its init ended")
         with socket.create_connection((address, SSH_PORT), timeout=max(1.0, deadline - time.monotonic())) as connection:

@@ -43,13 +43,13 @@ class Fleet:
             self.guests.create(name, self.addresses[name], spec)
 
     def up(self) -> None:
-        """Boot what is down and wait until the balancer sees both servers up."""
+        """Boot what is down, start what is stopped, and wait until the balancer sees both servers up."""
         for name, address in self.addresses.items():
             if not self.guests.running(name):
                 self.guests.boot(name, address)
-        for name, address in WEB.items():
-            if not can_connect(address, 8080):
-                self.ssh(name, "service web start")
+        for name, service, port in [*((name, "web", 8080) for name in WEB), ("db-01", "db", 5432)]:
+            if not can_connect(self.addresses[name], port):
+                self.ssh(name, f"service {service} start")
         self.balancer("; ".join(f"set server web/{name} state ready" for name in WEB))
         self.wait_for_servers(dict.fromkeys(WEB, "UP"))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import ssl
 import threading
 import typing as t
@@ -23,6 +24,7 @@ class Listener(ThreadingHTTPServer):
 
     def __init__(self, certificate: Path, answer: Answer | None = None) -> None:
         self.seen: list[tuple[str, str, dict[str, str]]] = []
+        self._connections: list[socket.socket] = []
         self.answer = answer or reply(200, {"status": "Succeeded", "value": [{"id": "from another host"}]})
         super().__init__(("127.0.0.1", 0), _Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -39,12 +41,20 @@ class Listener(ThreadingHTTPServer):
         """Paths of the requests that carried a token."""
         return [path for dummy, path, headers in self.seen if "authorization" in headers]
 
+    def get_request(self) -> tuple[socket.socket, t.Any]:
+        connection, address = super().get_request()
+        self._connections.append(connection)
+        return connection, address
+
     def handle_error(self, request: t.Any, client_address: t.Any) -> None:
         """Clients that hang up are expected."""
 
     def __exit__(self, *exc: object) -> None:
         self.shutdown()
         self.server_close()
+        for connection in self._connections:  # clients keep them open
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
