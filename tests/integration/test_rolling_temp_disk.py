@@ -51,6 +51,12 @@ def test_what_fails_in_the_midst_of_it_is_undone_and_later_files_stay(cloud: Clo
     write = [{"name": "Write once more", "ansible.builtin.shell": "echo later > /mnt/cache/a/file"}]
     nothing = [{"name": "Nothing to undo", "ansible.builtin.debug": {"msg": "restored"}}]
     keep = {"drain_provider": ["haproxy", "services", "temp_disk"], "drain_temp_disk_folder": "/srv/azure_maintenance", "drain_temp_disk_keep": "controller"}
+    cloud.ssh("web-1", "head -c 10000000 /dev/zero > /run/filler")  # leaves less room there than the archive may need
+    project.write("host_vars/web-1.yml", {**keep, "drain_temp_disk_folder": "/run/archive"})
+    project.write("host_vars/web-4.yml", keep)
+    refused = project.playbook("rolling_redeploy")
+    assert refused.rc != 0 and not cloud.writes() and not cloud.marked(PAIR), refused.out
+    assert "57.22 MB are on /mnt of web-1, and" in refused.text and "free for their archive in /run/archive; set drain_temp_disk_folder" in refused.text
     project.write("host_vars/web-1.yml", {**keep, "drain_timeout": 1, "drain_on_timeout": "continue"})
     project.write("host_vars/web-4.yml", {**keep, "drain_provider": [*keep["drain_provider"], "tasks"], "drain_tasks": [str(project.write("files/w.yml", write))],
                                           "drain_restore_tasks": [str(project.write("files/n.yml", nothing))]})
