@@ -117,7 +117,8 @@ def test_connections_that_do_not_end_and_changes_of_somebody_else(cloud: clouds.
         failed = start(project, "learn", "drain", arguments=one, drain_timeout=2).finish()
         assert failed.rc != 0 and "connections to port 8080 did not end in 2 s; drain_on_timeout is fail" in failed.text, failed.out
         late = {
-            policy: start(project, "drain", arguments=one, drain_timeout=2, drain_on_timeout=policy, __drain_learnt_azure_load_balancer={"members": []}).finish()
+            policy: start(project, "drain", arguments=one, drain_timeout=2, drain_on_timeout=policy,
+                          __drain_learnt_azure_load_balancer={"members": []}).finish()
             for policy in ("force", "continue")
         }
     for policy, run in late.items():
