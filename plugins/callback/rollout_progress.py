@@ -14,7 +14,7 @@ description:
   - While a wave is being redeployed, prints how many of its VMs are done and which are waited for, whenever that changes and every half minute.
   - After each wave prints its outcomes, the share of the rollout that is done, and the time left at this pace.
   - At the end of the run prints a table with wave, update domain, outcome and duration of every VM, also when a whole wave failed and
-    ansible-core ended the run early. A VM that was left out of its wave is in it with the reason.
+    ansible-core ended the run early. A VM that was left out of its wave is in it with the reason; one whose host was lost is C(lost), wherever that was.
   - Below it names every host that this run leaves out of service, however the run ended, with what there is to undo.
   - Works with the playbook C(fleetops.azure_maintenance.rolling_redeploy) and with any play that calls
     M(fleetops.azure_maintenance.vm_redeploy).
@@ -60,6 +60,8 @@ class CallbackModule(CallbackBase):
         super().__init__(*args, **kwargs)
         self._waves = {}
         self._names = set()
+        self._hosts = {}
+        self._lost = {}
         self._wave_count = 0
         self._results = {}
         self._begun = time.monotonic()
@@ -84,6 +86,9 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result):
         self._learn(result)
+        words = (result._result.get("ansible_facts") or {}).get("__rollout_lost_words")
+        if words:
+            self._lost[result._host.get_name()] = str(words)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         self._learn(result)
@@ -94,6 +99,7 @@ class CallbackModule(CallbackBase):
             self._text, self._run_id = data["text"], data.get("run_id")
             self._waves = {vm["id"].lower(): wave["number"] for wave in data["plan"]["waves"] for vm in wave["vms"]}
             self._names = {vm["name"] for wave in data["plan"]["waves"] for vm in wave["vms"]}
+            self._hosts = {vm["host"]: vm for wave in data["plan"]["waves"] for vm in wave["vms"]}
             self._wave_count = len(data["plan"]["waves"])
             self._begun = time.monotonic()
         elif action == _PLAN and data.get("left_out") and data.get("invocation"):
@@ -136,6 +142,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats):
         self._stop_tail()
         self._show_plan()
+        self._lose()
         if self._results:
             self._table()
         for mark in self._left():
@@ -151,6 +158,15 @@ class CallbackModule(CallbackBase):
                 continue  # taken away just now; the next run says what is wrong with one that cannot be read
             if mark.get("run_id") == self._run_id:
                 yield mark
+
+    def _lose(self):
+        """Hosts that were lost before they were started, or behind a redeploy that succeeded; what Azure says of the others tells more."""
+        for host, words in self._lost.items():
+            vm = self._hosts.get(host, {"id": host, "name": host, "update_domain": None})
+            known = self._results.get(vm["id"].lower(), {"outcome": "would_start", "elapsed_seconds": None})
+            if known["outcome"] in _COLOURS:
+                self._results[vm["id"].lower()] = {"name": vm["name"], "update_domain": vm["update_domain"], "outcome": "lost",
+                                                   "elapsed_seconds": known["elapsed_seconds"], "reason": words.partition(": ")[2] or words}
 
     def _table(self):
         rows = sorted(self._results.items(), key=lambda item: (self._waves.get(item[0], 0), item[1]["name"]))

@@ -163,14 +163,16 @@ def temporary_disk(mount: str, devices: t.Mapping[str, str], links: t.Iterable[s
     """What would be lost with the temporary disk at ``mount``.
 
     ``mounted`` is False when nothing is mounted there, or what is mounted is another disk than the one that Azure's udev
-    links name. ``in_use``: files besides swap and the vendor's warning; ``files`` the first of them, ``bytes`` of all.
+    links name. ``certain``: those links name it, or the vendor's warning lies on it. ``in_use``: files besides swap and the vendor's warning; ``files`` the first of them, ``bytes`` of all.
     """
     place = mount if mount in devices else os.path.realpath(mount)  # a slash at its end, or a link to it
     device = devices.get(place)
-    facts: dict[str, t.Any] = {"mount": mount, "device": device, "mounted": device is not None, "in_use": False, "files": [], "bytes": 0, "count": 0}
+    facts: dict[str, t.Any] = {"mount": mount, "device": device, "mounted": device is not None, "certain": False, "in_use": False,
+                              "files": [], "bytes": 0, "count": 0}
     known = [os.path.realpath(link) for link in links if os.path.exists(link)]
     if device is None or (known and not any(_is_of(os.path.realpath(device), disk) for disk in known)):
         return {**facts, "mounted": False}
+    facts["certain"] = bool(known) or any(os.path.exists(os.path.join(place, name)) for name in WARNING_FILES)
     swapping = _swap_files(swaps)
     for path in _files(place):
         if os.path.realpath(path) in swapping or (os.path.dirname(path) == place and os.path.basename(path) in WARNING_FILES):

@@ -96,7 +96,7 @@ temp_disk:
   description: The temporary disk, or null without O(temp_disk).
   returned: success
   type: dict
-  sample: {mount: /mnt, device: /dev/sdb1, mounted: true, in_use: true, files: [/mnt/cache/a], bytes: 4096, count: 1}
+  sample: {mount: /mnt, device: /dev/sdb1, mounted: true, certain: true, in_use: true, files: [/mnt/cache/a], bytes: 4096, count: 1}
   contains:
     mount:
       description: Where it was looked for.
@@ -110,6 +110,11 @@ temp_disk:
       sample: /dev/sdb1
     mounted:
       description: Whether that is the temporary disk. False when Azure's udev links name another disk.
+      type: bool
+      returned: always
+      sample: true
+    certain:
+      description: Whether Azure's udev links name it, or the vendor's warning lies on it. Otherwise it is only taken for one.
       type: bool
       returned: always
       sample: true

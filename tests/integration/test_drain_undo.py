@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from integration.cli import Project
@@ -34,6 +35,7 @@ def test_later_providers_fail_and_earlier_ones_are_undone(cloud: Cloud, project:
     for name, why in {"web-1": "Failed to stop service: web", "web-4": "non-zero return code"}.items():
         (said,) = (line for line in run.out.splitlines() if f"LOST {name} " in line)
         assert why in said and "left: in service (what was drained is restored)" in said, said
+        assert re.search(rf"^ +1  {name} +0  lost +-  {why}", run.out, re.MULTILINE), "in the table at the end"
     assert "undone after all" in run.text, "its own tasks had begun"
     assert project.marks() == []
     cloud.all_in_service()
@@ -50,6 +52,7 @@ def test_a_balancer_that_cannot_be_told(cloud: Cloud, project: Project) -> None:
     cloud.all_in_service()
     after = project.playbook("rolling_redeploy", rollout_hooks_after_verify=[gone])
     assert after.rc != 0 and cloud.posts() == {"web-2": 1} and "LOST web-2" in after.text and "left: DRAINED; to undo:" in after.text, after.out
+    assert re.search(r"^ +1  web-2 +1  lost +\d+  .*left: DRAINED", after.out, re.MULTILINE), "not succeeded, whatever Azure says"
     assert project.marks() == ["web-2"] == cloud.marked()
     cloud.ssh("lb-1", f"mv {SOCKET}.gone {SOCKET}")
     assert cloud.backends()["web-2"] in ("DRAIN", "MAINT")

@@ -24,9 +24,18 @@ def test_found_then_kept_here_and_there(cloud: Cloud, project: Project) -> None:
     cloud.reset(PAIR)
     for name in PAIR:
         fill(cloud, name)
+    project.write("host_vars/web-4.yml", {"drain_provider": ["temp_disk"], "drain_temp_disk_mount": "/srv"})  # no consent for /mnt
     refused = project.playbook("rolling_redeploy")
     assert refused.rc != 0 and not cloud.writes(), refused.out
-    assert "temp_disk_in_use: the redeploy empties /mnt, and it holds 2 files" in refused.text and "/mnt/cache/a/file" in refused.text
+    for name in PAIR:
+        assert f"LOST {name}: temp_disk_in_use: the redeploy empties /mnt, and it holds 2 files" in refused.text and "/mnt/cache/a/file" in refused.text
+    project.write("host_vars/web-1.yml", {"drain_provider": ["temp_disk"], "drain_temp_disk_folder": "/mnt/keep"})
+    cloud.ssh("web-4", "rm -r /mnt/cache")
+    wrong = project.playbook("rolling_redeploy")
+    assert wrong.rc != 0 and not cloud.writes() and not cloud.marked(PAIR), wrong.out
+    assert "/mnt/keep of web-1 would not last: it is on the temporary disk itself" in wrong.text
+    assert "nothing says that /srv of web-4" in wrong.text
+    fill(cloud, "web-4")
     keep = {"drain_provider": ["haproxy", "services", "temp_disk"], "drain_temp_disk_folder": "/srv/azure_maintenance"}  # a disk of its own
     project.write("host_vars/web-1.yml", keep)
     project.write("host_vars/web-4.yml", {**keep, "drain_temp_disk_folder": "/run/azure_maintenance", "drain_temp_disk_keep": "controller"})  # does not last
@@ -53,10 +62,11 @@ def test_what_fails_in_the_midst_of_it_is_undone_and_later_files_stay(cloud: Clo
     keep = {"drain_provider": ["haproxy", "services", "temp_disk"], "drain_temp_disk_folder": "/srv/azure_maintenance", "drain_temp_disk_keep": "controller"}
     cloud.ssh("web-1", "head -c 10000000 /dev/zero > /run/filler")  # leaves less room there than the archive may need
     project.write("host_vars/web-1.yml", {**keep, "drain_temp_disk_folder": "/run/archive"})
-    project.write("host_vars/web-4.yml", keep)
+    project.write("host_vars/web-4.yml", {**keep, "drain_provder": ["tasks"]})
     refused = project.playbook("rolling_redeploy")
     assert refused.rc != 0 and not cloud.writes() and not cloud.marked(PAIR), refused.out
-    assert "57.22 MB are on /mnt of web-1, and" in refused.text and "free for their archive in /run/archive; set drain_temp_disk_folder" in refused.text
+    assert "MB are on /mnt of web-1, and" in refused.text and "free for their archive in /run/archive; set drain_temp_disk_folder" in refused.text
+    assert "LOST web-4: drain_provder (drain_provider?): there is no such variable" in refused.text
     project.write("host_vars/web-1.yml", {**keep, "drain_timeout": 1, "drain_on_timeout": "continue"})
     project.write("host_vars/web-4.yml", {**keep, "drain_provider": [*keep["drain_provider"], "tasks"],
                                           "drain_tasks": [str(project.write("files/w.yml", write))],

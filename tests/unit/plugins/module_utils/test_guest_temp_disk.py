@@ -39,7 +39,7 @@ def test_files_are_in_use_wherever_they_are(disk):
     fill(disk, "b", "deep/er/a", ".hidden/c")
     (disk / "empty" / "folder").mkdir(parents=True)
     os.mkfifo(disk / "pipe")
-    assert look(disk) == {"mount": str(disk), "device": "/dev/sdb1", "mounted": True, "in_use": True, "count": 4, "bytes": 12,
+    assert look(disk) == {"mount": str(disk), "device": "/dev/sdb1", "mounted": True, "certain": False, "in_use": True, "count": 4, "bytes": 12,
                           "files": [str(disk / name) for name in ("b", "pipe", ".hidden/c", "deep/er/a")]}
 
 
@@ -55,13 +55,15 @@ def test_the_vendors_warning_the_swap_file_and_empty_folders_are_nothing(disk, t
     (disk / "a" / "b").mkdir(parents=True)
     swaps = tmp_path / "swaps"
     swaps.write_text(f"Filename\tType\tSize\tUsed\tPriority\n{disk}/swapfile file 1 0 -2\n{disk}/with\\040blank file 1 0 -3\n/dev/sdc2 partition 1 0 -4\n\n")
-    assert look(disk, swaps=swaps) == {"mount": str(disk), "device": "/dev/sdb1", "mounted": True, "in_use": False, "count": 0, "bytes": 0, "files": []}
+    assert look(disk, swaps=swaps) == {"mount": str(disk), "device": "/dev/sdb1", "mounted": True, "certain": True, "in_use": False, "count": 0, "bytes": 0,
+                                       "files": []}
     assert look(disk)["files"] == [f"{disk}/swapfile", f"{disk}/with blank"], "no longer swapped to"
 
 
 def test_only_at_the_top_they_are_nothing(disk):
     fill(disk, "backup/DATALOSS_WARNING_README.txt", "backup/lost+found/x")
-    assert look(disk)["count"] == 2
+    found = look(disk)
+    assert found["count"] == 2 and not found["certain"]
 
 
 @pytest.mark.parametrize("name", ["/", "/.", "//"])
@@ -76,7 +78,7 @@ def test_a_mount_point_may_be_written_otherwise(disk, tmp_path, name):
 def test_what_is_not_mounted_has_nothing_to_lose(disk):
     fill(disk, "x")
     assert temporary_disk(str(disk), {"/": "/dev/sda1"}) == {
-        "mount": str(disk), "device": None, "mounted": False, "in_use": False, "files": [], "bytes": 0, "count": 0}
+        "mount": str(disk), "device": None, "mounted": False, "certain": False, "in_use": False, "files": [], "bytes": 0, "count": 0}
 
 
 @pytest.mark.parametrize("named, device, is_it", [
@@ -92,6 +94,7 @@ def test_it_is_the_disk_that_azures_links_name(disk, tmp_path, named, device, is
         links[-1].symlink_to(name)
     found = look(disk, links=[*links, tmp_path / "dev" / "none"], device=str(tmp_path / "dev" / device))
     assert (found["mounted"], found["in_use"], found["device"]) == (is_it, is_it, str(tmp_path / "dev" / device))
+    assert found["certain"] is (is_it and bool(named)), "without links and without the vendor's warning it is only taken for one"
 
 
 def test_what_is_mounted_below_it_is_not_lost_with_it(tmp_path):

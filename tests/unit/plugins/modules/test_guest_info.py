@@ -45,7 +45,8 @@ def test_all_of_it_is_as_documented(info, tmp_path):
         "changed": False, "boot_id": guest_state.boot_id(), "failed_units": [], "service_manager": "sysvinit",
         "services": {"nginx": "running", "cron": "stopped", "apache2": "missing"},
         "listening": [port], "mounts": ["/", str(tmp_path / "mnt")],
-        "temp_disk": {"mount": str(tmp_path / "mnt"), "device": "/dev/sdb1", "mounted": True, "in_use": True, "files": [str(tmp_path / "mnt" / "x")],
+        "temp_disk": {"mount": str(tmp_path / "mnt"), "device": "/dev/sdb1", "mounted": True, "certain": False, "in_use": True,
+                      "files": [str(tmp_path / "mnt" / "x")],
                       "bytes": 4, "count": 1}}
     documented = yaml.safe_load(guest_info.RETURN)
     assert set(result) - {"changed"} == set(documented) and set(result["temp_disk"]) == set(documented["temp_disk"]["contains"])
