@@ -58,7 +58,7 @@ def demo(stage: Stage) -> bool:
     screen.command("make demo-again                  # starts from what this run left, and changes nothing")
     screen.command("python tests/demo/run.py --abort web-03     # Azure aborts one VM: what stops, what is left where")
     screen.note(
-        "By hand, in two terminals; to begin with an untouched fleet: rm -r build/demo/state build/demo/journal"
+        "By hand, in two terminals, with the fleet as this run left it (rm -r build/demo/state build/demo/journal makes it new):"
     )
     screen.command("make simulator SIMULATOR_STATE=build/demo/state")
     screen.command(f". build/demo/env.sh && ansible-playbook -i {INVENTORY} {_PLAN}")
@@ -127,7 +127,7 @@ def _begin(stage: Stage) -> Rollout:
 
 
 def _traffic(stage: Stage, name: str = "load.json") -> AbstractContextManager[dict[str, Any]]:
-    screen.headline(f"Users: {RATE} HTTP requests a second through HAProxy, from now to the end")
+    screen.headline(f"Users: {RATE} HTTP requests a second in all through HAProxy, from now to the end")
     return stage.load(name)
 
 

@@ -11,10 +11,17 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from .guestlink import StartError
 from .schema import FleetError
 from .server import Simulator
+
+GUESTS_HEAD = """\
+# How the guests of this simulated Azure are reached, and the patience that seconds instead of minutes need.
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -82,7 +89,23 @@ def _announce(simulator: Simulator, env: Path) -> None:
     partial.touch(mode=0o600)
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, env)
+    reach = env.with_name("guests.yml")
+    reach.unlink(missing_ok=True)
+    how = simulator.world.guests.describe()
+    if how:
+        reach.write_text(GUESTS_HEAD + yaml.safe_dump(_reach(how), sort_keys=False), encoding="utf-8")
+        text += f"# how its guests are reached, for group_vars/all.yml beside an inventory: {reach}\n"
     print(f"{text}# listening on {simulator.url}; to use it elsewhere: . {env}", flush=True)
+
+
+def _reach(how: dict[str, Any]) -> dict[str, Any]:
+    """Variables of Ansible for all hosts."""
+    return {
+        "ansible_user": how["user"], "ansible_port": how["port"], "ansible_python_interpreter": str(how["python"]),
+        "ansible_ssh_private_key_file": str(how["private_key"]), "ansible_ssh_common_args": how["ssh_common_args"],
+        "ansible_remote_tmp": how["remote_tmp"],
+        "redeploy_poll_interval": 1, "redeploy_settle_seconds": 5, "redeploy_timeout": 120, "verify_timeout": 60,
+    }
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 import simulator
+import yaml
 from simulator.generate import fleet
+from simulator.guests import Guests
 from simulator.server import Simulator
 
 PACKAGE = Path(simulator.__file__).parent
@@ -49,6 +51,22 @@ def test_start_and_end(tmp_path, number):
         process.kill()
     assert (process.returncode, errors) == (0, "")
     assert (tmp_path / "state" / "state.json").exists()
+
+
+def test_how_guests_are_reached_is_written_for_group_vars(tmp_path):
+    if Guests.check():
+        pytest.skip("; ".join(Guests.check()))
+    (tmp_path / "fleet.yml").write_text("vms: [{name: a, resource_group: rg, region: westeurope, guest: null}]\n", encoding="utf-8")
+    process = start("--fleet", tmp_path / "fleet.yml", "--state", tmp_path / "state", "--guests")
+    try:
+        lines = iter(process.stdout.readline, "")
+        assert any("group_vars/all.yml" in line for line in lines)
+        found = yaml.safe_load((tmp_path / "state" / "guests.yml").read_text(encoding="utf-8"))
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+    assert (found["ansible_user"], found["ansible_port"]) == ("root", 2222) and Path(found["ansible_python_interpreter"]).exists()
+    assert Path(found["ansible_ssh_private_key_file"]).is_absolute()
 
 
 def test_a_wrong_fleet_is_one_line(tmp_path):
