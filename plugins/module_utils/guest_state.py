@@ -163,7 +163,8 @@ def temporary_disk(mount: str, devices: t.Mapping[str, str], links: t.Iterable[s
     """What would be lost with the temporary disk at ``mount``.
 
     ``mounted`` is False when nothing is mounted there, or what is mounted is another disk than the one that Azure's udev
-    links name. ``certain``: those links name it, or the vendor's warning lies on it. ``in_use``: files besides swap and the vendor's warning; ``files`` the first of them, ``bytes`` of all.
+    links name. ``certain``: those links name it, or the vendor's warning lies on it. ``in_use``: files besides swap and
+    that warning; ``files`` the first of them, ``bytes`` of all.
     """
     place = mount if mount in devices else os.path.realpath(mount)  # a slash at its end, or a link to it
     device = devices.get(place)
