@@ -41,7 +41,7 @@ _value:
   description: Each such name, with the one that was probably meant.
   type: list
   elements: str
-  sample: [drain_provder (drain_provider?)]
+  sample: ["drain_provder (drain_provider?)"]
 """
 
 import difflib

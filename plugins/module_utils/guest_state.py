@@ -169,7 +169,7 @@ def temporary_disk(mount: str, devices: t.Mapping[str, str], links: t.Iterable[s
     place = mount if mount in devices else os.path.realpath(mount)  # a slash at its end, or a link to it
     device = devices.get(place)
     facts: dict[str, t.Any] = {"mount": mount, "device": device, "mounted": device is not None, "certain": False, "in_use": False,
-                              "files": [], "bytes": 0, "count": 0}
+                               "files": [], "bytes": 0, "count": 0}
     known = [os.path.realpath(link) for link in links if os.path.exists(link)]
     if device is None or (known and not any(_is_of(os.path.realpath(device), disk) for disk in known)):
         return {**facts, "mounted": False}
