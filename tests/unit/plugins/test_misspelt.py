@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,6 @@ def test_all_of_them_are_told_in_order():
 
 def test_the_roles_know_their_names_as_the_rollout_reads_them():
     """The rollout does not parse the specifications for every host; its pattern finds every option all the same."""
-    import re
-
     pattern = yaml.safe_load((ROLES / "rollout" / "vars" / "main.yml").read_text(encoding="utf-8"))["__rollout_option_pattern"]
     found = {name for role in ("drain", "verify", "redeploy")
              for name in re.findall(pattern, (ROLES / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"), re.MULTILINE)}
