@@ -27,6 +27,8 @@ NET = f"127.{40 + os.getpid() % 50}.{os.getpid() // 50 % 250}"
 ALL = ("web-1", "web-2", "web-3", "web-4", "solo-1", "ne-1")
 """VMs that are startable after a reset."""
 MARK = "/etc/ansible/facts.d/azure_maintenance.fact"
+CHANGED_BY_TESTS = ("default", "ansible/facts.d")
+"""Below a guest's /etc: how its services start and stop, and its marks. A reboot keeps both."""
 
 FLEET = yaml.safe_load(Path(__file__).with_name("fleet.yml").read_text(encoding="utf-8").replace("NET.", f"{NET}."))
 
@@ -69,11 +71,19 @@ class Cloud:
         self.environment = simulator.env()
         self._addresses = {vm["name"]: vm.get("addresses", {}) for vm in data["vms"]}
         self._public = {vm["name"] for vm in data["vms"] if (vm.get("guest") or {}).get("reach") == "public"}
+        self._etc = {folder: {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+                     for below in CHANGED_BY_TESTS for folder in simulator.directory.glob(f"guests/*/etc/{below}")}
 
     # -- the control path -----------------------------------------------------------------------------------------------
 
     def reset(self, startable: Iterable[str] = ALL) -> None:
         """Everything as on the first day; of the startable VMs only those named are in the wave."""
+        for folder, files in self._etc.items():
+            for path in folder.iterdir():
+                if path.is_file() and path.name not in files:
+                    path.unlink()
+            for name, content in files.items():
+                (folder / name).write_bytes(content)
         self.sim.reset()
         for name in set(ALL) - set(startable):
             self.patch(name, wave=None)
