@@ -95,3 +95,25 @@ def test_force_ends_the_sessions_before_the_start_and_continue_leaves_them_to_it
     assert over["web-4"] is None or over["web-4"] > started(cloud, "web-4"), "it was to be left alone"
     cloud.check_ledger(PAIR)
     cloud.all_in_service()
+
+
+def test_a_server_that_is_down_is_drained_all_the_same(cloud: Cloud, project: Project) -> None:
+    """HAProxy goes on to call it DOWN. Its session counts: one that does not end is dealt with as the policy says."""
+    cloud.reset(["web-1"])
+    project.write("host_vars/web-1.yml", {"drain_provider": ["haproxy"], "drain_timeout": 3})
+    with sessions(cloud, "web-1") as open_sessions:
+        cloud.haproxy("disable health web/web-1; set server web/web-1 health down")
+        wait_until(lambda: cloud.backends()["web-1"].startswith("DOWN"), "its health check fails")
+        failed = project.playbook("rolling_redeploy")
+        assert failed.rc != 0 and not cloud.writes(), failed.out
+        assert "sessions were left after 3 s in web; drain_on_timeout is fail -- left: in service" in failed.text
+        assert open_sessions["web-1"].over is None and cloud.backends()["web-1"].startswith("DOWN") and project.marks() == []
+        project.write("host_vars/web-1.yml", {"drain_provider": ["haproxy"], "drain_timeout": 3, "drain_on_timeout": "force"})
+        run = project.playbook("rolling_redeploy")
+        assert run.rc == 0, run.out
+        assert "web-1 on lb-1: its health check fails in web" in run.text
+        assert "web-1: sessions were left after 3 s in web, they were ended (drain_on_timeout: force)" in run.text
+        over = open_sessions["web-1"].over
+        assert over is not None and over < started(cloud, "web-1")
+    cloud.check_ledger(["web-1"])
+    assert project.marks() == [] == cloud.marked(["web-1"])

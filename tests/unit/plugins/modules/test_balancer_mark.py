@@ -114,7 +114,17 @@ def test_where_somebody_else_has_taken_it_out_is_theirs(balancer, state):
 
 def test_an_ill_server_is_ours_and_ill(balancer):
     result = balancer.run(server="down", backends=["checked"])
-    assert (result["backends"], result["unhealthy"], result["taken_out"]) == (["checked"], ["checked"], [])
+    assert (result["backends"], result["unhealthy"], result["taken_out"], result["down"]) == (["checked"], ["checked"], [], ["checked"])
+
+
+def test_a_server_that_went_down_behind_its_first_note_is_down(balancer):
+    """A drain that is taken up again: its services are stopped by now."""
+    noted = {"provider": "haproxy", "server": "down", "socket": str(balancer.socket), "backends": ["checked"], "unhealthy": [], "taken_out": []}
+    balancer.file().write(mark("one", noted))
+    result = balancer.run(server="down", backends=["checked"])
+    assert (result["unhealthy"], result["down"]) == ([], ["checked"]) and balancer.file().read()["undo"] == [noted]
+    result = balancer.run(host="web-02", backends=["checked", "plain"])
+    assert (result["down"], result["not_down"]) == ([], ["checked", "plain"])
 
 
 def test_what_was_noted_first_stays_after_our_own_drain(balancer):

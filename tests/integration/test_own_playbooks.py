@@ -1,0 +1,56 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two playbooks that docs/draining.md shows, as printed there: the roles work in playbooks that are not this collection's."""
+
+from __future__ import annotations
+
+import re
+
+from integration.cli import ROOT, Project
+from integration.cloud import Cloud
+
+SECTION = (ROOT / "docs" / "draining.md").read_text(encoding="utf-8").partition("## In a playbook of your own\n")[2].partition("\n## ")[0]
+PATCHING, REDEPLOYING = re.findall(r"^```yaml\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
+WEB = ("web-1", "web-2", "web-3", "web-4")
+
+
+def test_patching_stopped_and_taken_up_again(cloud: Cloud, project: Project) -> None:
+    """Work that fails leaves one host out, marked; the same playbook again brings all of them back, and so does a rollout."""
+    cloud.reset([])
+    broken = project.write("broken", "")
+    project.write("own.yml", PATCHING)
+    project.write("patch.yml", [
+        {"name": "See that it is out", "ansible.builtin.command": "service web status", "register": "seen", "failed_when": "seen.rc != 3"},
+        {"name": "Patch", "ansible.builtin.command": f"test ! -e {broken}", "delegate_to": "localhost"},
+    ])
+    first = project.playbook("own.yml")
+    assert first.rc != 0, first.out
+    assert project.marks() == ["web-1"] == cloud.marked(WEB)
+    assert cloud.backends()["web-1"] != "UP" and not cloud.service_up("web-1")
+    assert all(cloud.service_up(name) for name in WEB[1:])
+    broken.unlink()
+    again = project.playbook("own.yml")
+    assert again.rc == 0, again.out
+    assert project.marks() == [] and not cloud.writes()
+    cloud.all_in_service()
+    project.write("broken", "")
+    third = project.playbook("own.yml")
+    assert third.rc != 0 and project.marks() == ["web-1"], third.out
+    rollout = project.playbook("rolling_redeploy")
+    assert rollout.rc == 0 and "web-1 was left drained by an earlier run and is back in service" in rollout.text, rollout.out
+    assert project.marks() == [] and not cloud.writes()
+    cloud.all_in_service()
+
+
+def test_redeploying_one_at_a_time(cloud: Cloud, project: Project) -> None:
+    cloud.reset(["web-1", "web-2", "web-4"])
+    before = cloud.boot_ids(["web-1", "web-2", "web-4"])
+    project.write("own.yml", REDEPLOYING)
+    run = project.playbook("own.yml")
+    assert run.rc == 0, run.out
+    cloud.check_ledger(before)
+    after = cloud.boot_ids(before)
+    assert all(before[name] != after[name] for name in before)
+    assert project.marks() == []
+    cloud.all_in_service()
