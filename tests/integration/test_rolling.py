@@ -12,6 +12,12 @@ from integration.cloud import ALL, Cloud
 
 PAIR = ("web-1", "web-4", "web-2")
 """Two waves: update domain 0, then 1."""
+TEXTS = (
+    "drain_timeout=10 drain_mark=true verify_timeout=30 verify_port_timeout=10 verify_warmup_seconds=1 redeploy_timeout=90 redeploy_poll_interval=1 "
+    "redeploy_settle_seconds=4 redeploy_retries=1 redeploy_retry_pause=5 redeploy_approve_events=false redeploy_approve_scheduled_events=false "
+    "rollout_partial_wave=false rollout_break_glass=false rollout_error_budget=1 rollout_soak_minutes=0 rollout_lanes=1 rollout_max_parallel=2 "
+    "rollout_scheduled_events_minutes=10 rollout_drain_minutes=0 rollout_minutes_per_vm=1 rollout_include_unlisted=false"
+)
 
 
 def test_a_whole_rollout_and_again(cloud: Cloud, project: Project) -> None:
@@ -46,8 +52,8 @@ def test_check_mode_writes_nothing(cloud: Cloud, project: Project) -> None:
 
 
 def test_a_limit_across_domains_under_strategy_free_with_a_stop_between(cloud: Cloud, project: Project) -> None:
-    """Only hosts of the limit, each once, domains apart; a stop file ends the run before the next wave."""
-    limit = ["--limit", "web-1,web-2,lb-1"]
+    """Only hosts of the limit, each once, domains apart; a stop file ends the run before the next wave. Options as -e gives them, all text."""
+    limit = ["--limit", "web-1,web-2,lb-1", "-e", TEXTS]
     first = project.start_playbook("rolling_redeploy", *limit, env={"ANSIBLE_STRATEGY": "free"})
     first.wait_until(lambda: bool(cloud.writes()), "the first wave began")
     project.write(".azure_maintenance/stop", "")
