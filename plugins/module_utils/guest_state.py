@@ -17,9 +17,14 @@ import typing as t
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 MOUNTS = "/proc/self/mounts"
 SWAPS = "/proc/swaps"
+BLOCKS = "/sys/class/block"
 INIT_SCRIPTS = "/etc/init.d"
 RESOURCE_LINKS = ("/dev/disk/cloud/azure_resource-part1", "/dev/disk/cloud/azure_resource", "/dev/disk/azure/resource-part1", "/dev/disk/azure/resource")
 """Links that Azure's agent and cloud-init's udev rules make to the temporary disk."""
+USUAL_PLACES = ("/mnt", "/mnt/resource")
+"""Where cloud-init and Azure's agent mount it."""
+KEPT = ".azure_maintenance_kept_in_"
+"""How the file begins by which the drain tells whether the disk was emptied since it was packed."""
 WARNING_FILES = ("DATALOSS_WARNING_README.txt", "DATA_LOSS_WARNING_README.txt")
 MOST_FILES = 20000
 SHOWN_FILES = 10
@@ -116,6 +121,26 @@ def listening(address: str, ports: t.Iterable[int], tables: t.Iterable[str] = ("
     return sorted({port for where, port in _listeners(tables) if port in wanted and where in own})
 
 
+def foreign(addresses: t.Iterable[str]) -> list[str]:
+    """Those of the addresses, or names, that are none of this guest's own: nothing can be bound to them."""
+    return [address for address in addresses if not _is_own(address)]
+
+
+def _is_own(address: str) -> bool:
+    try:
+        rows = socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    for family, kind, protocol, dummy, place in rows:
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.bind(place)
+                return True
+        except OSError:
+            continue
+    return False
+
+
 def _listeners(tables: t.Iterable[str]) -> t.Iterator[tuple[str, int]]:
     for number, table in enumerate(tables):
         try:
@@ -160,23 +185,31 @@ def _plain(name: str) -> str:
 
 
 def temporary_disk(mount: str, devices: t.Mapping[str, str], links: t.Iterable[str] = RESOURCE_LINKS, swaps: str = SWAPS) -> dict[str, t.Any]:
-    """What would be lost with the temporary disk at ``mount``.
+    """What would be lost with the temporary disk at ``mount``, or wherever else it is mounted: ``mount`` of the answer tells.
 
     ``mounted`` is False when nothing is mounted there, or what is mounted is another disk than the one that Azure's udev
     links name. ``certain``: those links name it, or the vendor's warning lies on it. ``in_use``: files besides swap and
     that warning; ``files`` the first of them, ``bytes`` of all.
     """
     place = mount if mount in devices else os.path.realpath(mount)  # a slash at its end, or a link to it
-    device = devices.get(place)
-    facts: dict[str, t.Any] = {"mount": mount, "device": device, "mounted": device is not None, "certain": False, "in_use": False,
-                               "files": [], "bytes": 0, "count": 0}
     known = [os.path.realpath(link) for link in links if os.path.exists(link)]
-    if device is None or (known and not any(_is_of(os.path.realpath(device), disk) for disk in known)):
-        return {**facts, "mounted": False}
-    facts["certain"] = bool(known) or any(os.path.exists(os.path.join(place, name)) for name in WARNING_FILES)
+    if known:
+        mounted = [where for where, device in devices.items() if any(_is_of(base, disk) for base in _bases(device) for disk in known)]
+        certain = True
+    else:
+        mounted = [where for where in (place, *USUAL_PLACES) if where in devices and any(os.path.exists(os.path.join(where, name)) for name in WARNING_FILES)]
+        certain = bool(mounted)
+        mounted = mounted or [place] * (place in devices)
+    if place not in mounted and mounted:
+        mount = place = mounted[0]
+    facts: dict[str, t.Any] = {"mount": mount, "device": devices.get(place), "mounted": bool(mounted), "certain": certain and bool(mounted), "in_use": False,
+                               "files": [], "bytes": 0, "count": 0}
+    if not mounted:
+        return facts
     swapping = _swap_files(swaps)
     for path in _files(place):
-        if os.path.realpath(path) in swapping or (os.path.dirname(path) == place and os.path.basename(path) in WARNING_FILES):
+        name = os.path.basename(path)
+        if os.path.realpath(path) in swapping or (os.path.dirname(path) == place and (name in WARNING_FILES or name.startswith(KEPT))):
             continue
         facts["count"] += 1
         if len(facts["files"]) < SHOWN_FILES:
@@ -193,6 +226,16 @@ def temporary_disk(mount: str, devices: t.Mapping[str, str], links: t.Iterable[s
 def _is_of(device: str, disk: str) -> bool:
     """Whether a device is this disk, or a partition of it; not every guest has links to its partitions."""
     return re.fullmatch(re.escape(disk) + r"(p?[0-9]+)?", device) is not None
+
+
+def _bases(device: str, blocks: str = BLOCKS) -> list[str]:
+    """A device, and those that it is made of: disk encryption, volume groups and arrays lie on top of the disk itself."""
+    real = os.path.realpath(device)
+    try:
+        below = os.listdir(os.path.join(blocks, os.path.basename(real), "slaves"))
+    except OSError:
+        below = []
+    return [real, *(base for name in sorted(below) for base in _bases(f"/dev/{name}", blocks))]
 
 
 def _unreadable(error: OSError) -> GuestError:

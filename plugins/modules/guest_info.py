@@ -28,8 +28,13 @@ options:
     description: Local address of those ports. A listener on all addresses counts as well.
     type: str
     default: 127.0.0.1
+  addresses:
+    description: Addresses, or names of them, to tell which are not the guest's own.
+    type: list
+    elements: str
+    default: []
   temp_disk:
-    description: Mount point of the temporary disk; without it that is not looked at.
+    description: Mount point of the temporary disk; without it that is not looked at. One that is mounted elsewhere is found there.
     type: str
     default: ""
 attributes:
@@ -86,6 +91,12 @@ listening:
   type: list
   elements: int
   sample: [80]
+foreign:
+  description: Those of O(addresses) that are no address of this guest's, or mean nothing to it. No connection to it can be seen at them.
+  returned: success
+  type: list
+  elements: str
+  sample: [20.50.1.2]
 mounts:
   description: Mount points.
   returned: success
@@ -99,7 +110,7 @@ temp_disk:
   sample: {mount: /mnt, device: /dev/sdb1, mounted: true, certain: true, in_use: true, files: [/mnt/cache/a], bytes: 4096, count: 1}
   contains:
     mount:
-      description: Where it was looked for.
+      description: Where it is mounted; where it was looked for, if it is nowhere.
       type: str
       returned: always
       sample: /mnt
@@ -156,6 +167,7 @@ def read(module):
         "service_manager": guest_state.service_manager(),
         "services": guest_state.service_states(options["services"], module.run_command),
         "listening": guest_state.listening(options["address"], options["ports"]) if options["ports"] else [],
+        "foreign": guest_state.foreign(options["addresses"]),
         "mounts": sorted(mounts),
         "temp_disk": guest_state.temporary_disk(options["temp_disk"], mounts) if options["temp_disk"] else None,
     }
@@ -163,7 +175,8 @@ def read(module):
 
 def main():
     run({"services": {"type": "list", "elements": "str", "default": []}, "ports": {"type": "list", "elements": "int", "default": []},
-         "address": {"type": "str", "default": "127.0.0.1"}, "temp_disk": {"type": "str", "default": ""}}, read)
+         "address": {"type": "str", "default": "127.0.0.1"}, "addresses": {"type": "list", "elements": "str", "default": []},
+         "temp_disk": {"type": "str", "default": ""}}, read)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def test_found_then_kept_here_and_there(cloud: Cloud, project: Project) -> None:
     wrong = project.playbook("rolling_redeploy")
     assert wrong.rc != 0 and not cloud.writes() and not cloud.marked(PAIR), wrong.out
     assert "/mnt/keep of web-1 would not last: it is on the temporary disk itself" in wrong.text
-    assert "nothing says that /srv of web-4" in wrong.text
+    assert "no temporary disk is mounted at /srv of web-4, but at /mnt" in wrong.text
     fill(cloud, "web-4")
     keep = {"drain_provider": ["haproxy", "services", "temp_disk"], "drain_temp_disk_folder": "/srv/azure_maintenance"}  # a disk of its own
     project.write("host_vars/web-1.yml", keep)

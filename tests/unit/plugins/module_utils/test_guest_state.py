@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import guest_state
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_state import (
-    GuestError, boot_id, failed_units, listening, mounts, service_manager, service_states)
+    GuestError, boot_id, failed_units, foreign, listening, mounts, service_manager, service_states)
 
 
 class Commands:
@@ -170,3 +170,10 @@ def test_mounts_are_read_as_the_kernel_writes_them(tmp_path):
 def test_the_mounts_of_this_machine_have_a_root():
     found = mounts()
     assert "/" in found and "/proc" in found and all(os.path.isabs(place) for place in found)
+
+
+def test_which_addresses_are_not_this_guests():
+    """A connection is never seen at the address by which the rest of the world knows it; 192.0.2.0/24 is nobody's."""
+    own = ["127.0.0.1", "0.0.0.0", "localhost"]
+    assert foreign([*own, "192.0.2.1", "no.such.host.invalid"]) == ["192.0.2.1", "no.such.host.invalid"]
+    assert foreign([]) == []

@@ -97,6 +97,49 @@ def test_it_is_the_disk_that_azures_links_name(disk, tmp_path, named, device, is
     assert found["certain"] is (is_it and bool(named)), "without links and without the vendor's warning it is only taken for one"
 
 
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A data disk at /mnt, the temporary disk sdb1 at /mnt/resource, both folders of the test."""
+    for name in ("mnt/data", "mnt/resource/x", "dev/sdb", "dev/sdb1", "dev/sdc1", "dev/dm-3"):
+        fill(tmp_path, name)
+    monkeypatch.setattr(guest_state, "USUAL_PLACES", (f"{tmp_path}/mnt", f"{tmp_path}/mnt/resource"))
+    (tmp_path / "link").symlink_to("dev/sdb")
+    return tmp_path
+
+
+def test_where_azures_agent_mounts_it_it_is_found_as_well(elsewhere):
+    """RHEL's and SLES's images: the default, /mnt, is not the place there, and what is lost must not depend on that."""
+    devices = {"/": "/dev/sda1", f"{elsewhere}/mnt": f"{elsewhere}/dev/sdc1", f"{elsewhere}/mnt/resource": f"{elsewhere}/dev/sdb1"}
+    for links in ([f"{elsewhere}/link"], ()):
+        found = temporary_disk(f"{elsewhere}/mnt", devices, links)
+        if links:
+            assert (found["mount"], found["mounted"], found["certain"], found["files"]) == (
+                f"{elsewhere}/mnt/resource", True, True, [f"{elsewhere}/mnt/resource/x"])
+        else:
+            assert (found["mount"], found["certain"]) == (f"{elsewhere}/mnt", False), "nothing names it"
+    fill(elsewhere, "mnt/resource/DATALOSS_WARNING_README.txt")
+    found = temporary_disk(f"{elsewhere}/mnt", devices, ())
+    assert (found["mount"], found["certain"], found["count"]) == (f"{elsewhere}/mnt/resource", True, 1)
+    assert not temporary_disk(f"{elsewhere}/mnt", {"/": "/dev/sda1"}, [f"{elsewhere}/link"])["mounted"]
+
+
+def test_encrypted_or_in_a_volume_group_it_is_the_same_disk(elsewhere, monkeypatch):
+    (elsewhere / "block" / "dm-3" / "slaves" / "dm-1").mkdir(parents=True)
+    (elsewhere / "block" / "dm-1" / "slaves" / "sdb1").mkdir(parents=True)
+    monkeypatch.setattr(guest_state._bases, "__defaults__", (str(elsewhere / "block"),))
+    real = os.path.realpath
+    monkeypatch.setattr(guest_state.os.path, "realpath", lambda path, **more: real(path, **more).replace("/dev/", f"{elsewhere}/dev/")
+                        if str(path).startswith("/dev/") else real(path, **more))
+    (elsewhere / "encrypted").symlink_to("dev/dm-3")
+    found = temporary_disk(f"{elsewhere}/mnt", {"/": "/dev/sda1", f"{elsewhere}/mnt": f"{elsewhere}/encrypted"}, [f"{elsewhere}/link"])
+    assert (found["mounted"], found["certain"], found["in_use"]) == (True, True, True)
+
+
+def test_what_the_drain_puts_there_is_not_in_use(disk):
+    fill(disk, f"{guest_state.KEPT}temp_disk-1.tar.gz")
+    assert look(disk)["count"] == 0
+
+
 def test_what_is_mounted_below_it_is_not_lost_with_it(tmp_path):
     """In a mount namespace of its own, with real file systems."""
     program = (

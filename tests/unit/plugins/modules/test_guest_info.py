@@ -39,12 +39,12 @@ def test_all_of_it_is_as_documented(info, tmp_path):
         server.bind(("127.0.0.1", 0))
         server.listen()
         port = server.getsockname()[1]
-        result = info(services=["nginx", "cron", "apache2"], ports=[port, 1], temp_disk=str(tmp_path / "mnt"))
+        result = info(services=["nginx", "cron", "apache2"], ports=[port, 1], temp_disk=str(tmp_path / "mnt"), addresses=["127.0.0.1", "192.0.2.1"])
     result.pop("invocation")
     assert result == {
         "changed": False, "boot_id": guest_state.boot_id(), "failed_units": [], "service_manager": "sysvinit",
         "services": {"nginx": "running", "cron": "stopped", "apache2": "missing"},
-        "listening": [port], "mounts": ["/", str(tmp_path / "mnt")],
+        "listening": [port], "foreign": ["192.0.2.1"], "mounts": ["/", str(tmp_path / "mnt")],
         "temp_disk": {"mount": str(tmp_path / "mnt"), "device": "/dev/sdb1", "mounted": True, "certain": False, "in_use": True,
                       "files": [str(tmp_path / "mnt" / "x")],
                       "bytes": 4, "count": 1}}
