@@ -106,24 +106,18 @@ unhealthy:
   type: list
   elements: str
   sample: []
+unchecked:
+  description: Those of RV(backends) in which HAProxy does not check it, and so never calls it UP.
+  returned: O(state=present)
+  type: list
+  elements: str
+  sample: []
 taken_out:
   description: Backends in which somebody else has taken it out.
   returned: O(state=present)
   type: list
   elements: str
   sample: []
-down:
-  description: Those of RV(backends) in which HAProxy calls it DOWN at this moment, whatever an earlier call has noted. It does not call that DRAIN in a drain.
-  returned: O(state=present)
-  type: list
-  elements: str
-  sample: []
-not_down:
-  description: The others of RV(backends).
-  returned: O(state=present)
-  type: list
-  elements: str
-  sample: [web]
 foreign:
   description: The other run's note.
   returned: when another run has taken the server out
@@ -147,19 +141,19 @@ def note(module):
         before = file.read() if module.check_mode else file.remove(options["run_id"], *options["earlier_runs"])
         return {"changed": before is not None}
     before = file.read()
-    learnt, down = places(options["socket"], options["server"], options["backends"])
     if before is not None and before.get("run_id") in (options["run_id"], options["take_over"]):
-        learnt = before["undo"][0]
+        learnt = {"unchecked": [], **before["undo"][0]}
+    else:
+        learnt = places(options["socket"], options["server"], options["backends"])
     mark = {key: options[key] for key in ("run_id", "owner", "vm_id") if options[key] is not None}
     undo = {"provider": "haproxy", "server": options["server"], "socket": options["socket"], **learnt}
     if not module.check_mode:
         file.write({**mark, **options["stamp"], "step": "drain", "undo": [undo]}, options["take_over"])
-    now = {"down": [name for name in undo["backends"] if name in down], "not_down": [name for name in undo["backends"] if name not in down]}
-    return {"changed": True, **{key: undo[key] for key in ("backends", "unhealthy", "taken_out")}, **now}
+    return {"changed": True, **{key: undo[key] for key in ("backends", "unhealthy", "unchecked", "taken_out")}}
 
 
 def places(path, server, backends):
-    """Where the server takes traffic, and where it is down, in use or not. Raises MarkError for a backend that does not know it, and for a socket that could not drain it."""
+    """Where the server takes traffic. Raises MarkError for a backend that does not know it, and for a socket that could not drain it."""
     level = ask(path, "show cli level").strip()
     if level in ("user", "operator"):
         raise MarkError(f"HAProxy's socket {path} has the level {level}, which may not drain; see drain_haproxy_socket, and give that one the level admin")
@@ -172,8 +166,9 @@ def places(path, server, backends):
     return {
         "backends": ours,
         "unhealthy": [name for name in ours if not status.get(name, "").startswith(("UP", "no check"))],
+        "unchecked": [name for name in ours if status.get(name, "") == "no check"],
         "taken_out": [name for name in backends if admin[name] != 0],
-    }, [name for name in backends if status.get(name, "").startswith("DOWN")]
+    }
 
 
 def ask(path, command):

@@ -98,9 +98,11 @@ def balancer(haproxy, tmp_path, capsys, monkeypatch):
 
 def test_it_notes_where_the_server_takes_traffic(balancer):
     result = balancer.run(backends=["checked", "plain"], vm_id="/subscriptions/1")
-    undo = {"provider": "haproxy", "server": "web-01", "socket": str(balancer.socket), "backends": ["checked", "plain"], "unhealthy": [], "taken_out": []}
+    undo = {"provider": "haproxy", "server": "web-01", "socket": str(balancer.socket), "backends": ["checked", "plain"], "unhealthy": [],
+            "unchecked": ["plain"], "taken_out": []}
     assert balancer.file().read() == {**STAMP, "run_id": "one", "owner": "alice@bastion", "vm_id": "/subscriptions/1", "step": "drain", "undo": [undo]}
     assert (result["changed"], result["backends"], result["unhealthy"], result["taken_out"]) == (True, ["checked", "plain"], [], [])
+    assert result["unchecked"] == ["plain"], "HAProxy never calls it UP there"
 
 
 @pytest.mark.parametrize("state", ["drain", "maint"])
@@ -114,17 +116,7 @@ def test_where_somebody_else_has_taken_it_out_is_theirs(balancer, state):
 
 def test_an_ill_server_is_ours_and_ill(balancer):
     result = balancer.run(server="down", backends=["checked"])
-    assert (result["backends"], result["unhealthy"], result["taken_out"], result["down"]) == (["checked"], ["checked"], [], ["checked"])
-
-
-def test_a_server_that_went_down_behind_its_first_note_is_down(balancer):
-    """A drain that is taken up again: its services are stopped by now."""
-    noted = {"provider": "haproxy", "server": "down", "socket": str(balancer.socket), "backends": ["checked"], "unhealthy": [], "taken_out": []}
-    balancer.file().write(mark("one", noted))
-    result = balancer.run(server="down", backends=["checked"])
-    assert (result["unhealthy"], result["down"]) == ([], ["checked"]) and balancer.file().read()["undo"] == [noted]
-    result = balancer.run(host="web-02", backends=["checked", "plain"])
-    assert (result["down"], result["not_down"]) == ([], ["checked", "plain"])
+    assert (result["backends"], result["unhealthy"], result["taken_out"]) == (["checked"], ["checked"], [])
 
 
 def test_what_was_noted_first_stays_after_our_own_drain(balancer):
