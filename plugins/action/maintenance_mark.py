@@ -14,7 +14,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import (
-    GUEST_MARK, READ_COMMAND, Foreign, MarkError, MarkFile, drained_host, parse_all)
+    GUEST_MARK, READ_COMMAND, Foreign, MarkError, MarkFile, drained_host, machine_in, parse_all)
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_owner import alive_because, run_process, stamp
 
 MODULE = "fleetops.azure_maintenance.maintenance_mark"
@@ -59,12 +59,12 @@ class ActionModule(ActionBase):
 
     def _query(self, copy_only):
         if copy_only:
-            return {}
+            return {}, None
         said = self._low_level_execute_command(READ_COMMAND)
         if said["rc"] != 0:
             why = (said.get("stderr") or said["stdout"]).strip()[:200]
             raise MarkError(f"the marks of this host cannot be read: {why}; become root on it, or let others read {os.path.dirname(GUEST_MARK)}")
-        return parse_all(said["stdout"])
+        return parse_all(said["stdout"]), machine_in(said["stdout"])
 
     def _copy_alone(self, copy, arguments, state):
         if not arguments.get("run_id"):
@@ -83,9 +83,9 @@ class ActionModule(ActionBase):
 
 def _told(query, copy_only):
     """The answer of a query; what went wrong is in it, for one silent host must not end the search on the others."""
-    answer = {"changed": False, "mark": None, "alive": None, "drained": {}, "reached": False, "trouble": None}
+    answer = {"changed": False, "mark": None, "alive": None, "drained": {}, "machine_id": None, "reached": False, "trouble": None}
     try:
-        marks = query(copy_only)
+        marks, machine = query(copy_only)
     except AnsibleConnectionFailure as error:
         return {**answer, "trouble": f"the host cannot be reached: {error}"}
     except MarkError as error:
@@ -93,7 +93,7 @@ def _told(query, copy_only):
     now = dt.datetime.now(dt.timezone.utc)
     mark = marks.pop(GUEST_MARK, None)
     drained = {other.get("host") or drained_host(path): {**other, "alive": alive_because(other, now)} for path, other in marks.items()}
-    return {**answer, "reached": True, "mark": mark, "alive": alive_because(mark, now) if mark else None, "drained": drained}
+    return {**answer, "reached": True, "mark": mark, "alive": alive_because(mark, now) if mark else None, "drained": drained, "machine_id": machine}
 
 
 class _Copy:

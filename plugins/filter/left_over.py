@@ -36,7 +36,8 @@ RETURN = r"""
 _value:
   description:
     - C(finish), the mark by host, of runs that are dead; C(live), the mark by host, of runs that are not, with C(alive) saying why and C(words) whose it
-      is; C(unread), why, by host, for marks that cannot be understood.
+      is; C(finished), this controller's copy by host, of hosts that another controller has finished; C(unread), why, by host, for marks that cannot
+      be understood.
   type: dict
 """
 

@@ -15,15 +15,15 @@ Mark = t.Mapping[str, t.Any]
 
 
 def sort_out(seen: t.Mapping[str, Mark], copies: t.Mapping[str, Mark]) -> dict[str, t.Any]:
-    """``finish``: mark by host, of runs that are dead; ``live``: mark by host, of runs that are not; ``unread``: why, by host,
-    for hosts whose mark is there and cannot be understood.
+    """``finish``: mark by host, of runs that are dead; ``live``: mark by host, of runs that are not; ``finished``: copy by host,
+    of hosts that another controller has finished; ``unread``: why, by host, for hosts whose mark is there and cannot be understood.
 
     What the host itself says goes before what is said elsewhere: it may have been finished from another controller. Then comes what balancers
     say of other runs than the copy is of, for those came after it. Each mark says besides whether it is ``on_host``, whether the host could be
     ``reached``, and ``known_here``: whether the journal of this controller tells what became of a start.
     """
     notes = _notes(seen)
-    found: dict[str, dict[str, t.Any]] = {"finish": {}, "live": {}, "unread": {}}
+    found: dict[str, dict[str, t.Any]] = {"finish": {}, "live": {}, "finished": {}, "unread": {}}
     for host in sorted({*notes, *copies, *(name for name, answer in seen.items() if answer.get("mark"))}):
         answer = seen.get(host) or {}
         mark = answer.get("mark")
@@ -34,8 +34,12 @@ def sort_out(seen: t.Mapping[str, Mark], copies: t.Mapping[str, Mark]) -> dict[s
             mark = {**_of_notes(others), "on_host": False}
         else:
             mark = {**copies[host], "on_host": False}
+            elsewhere = not mark.get("alive") and finished_elsewhere(mark, answer)
             if answer.get("reached"):
-                mark["undo"] = [_still_noted(entry, host, seen) for entry in mark.get("undo", [])]
+                mark["undo"] = [_still_to_undo(entry, host, seen, elsewhere) for entry in mark.get("undo", [])]
+            if elsewhere and all(entry.get("finished") or not entry["balancers"] for entry in mark["undo"]):
+                found["finished"][host] = copies[host]
+                continue
         mark.update(known_here=host in copies, reached=bool(answer.get("reached")))
         found["live" if mark.get("alive") else "finish"][host] = mark
     found["unread"] = {host: answer["trouble"] for host, answer in seen.items() if answer.get("reached") and answer.get("trouble")}
@@ -56,13 +60,21 @@ def _of_run(note: Mark, copy: Mark | None) -> bool:
     return copy is not None and note.get("run_id") in (copy.get("run_id"), *copy.get("earlier_runs", []))
 
 
-def _still_noted(entry: Mark, host: str, seen: t.Mapping[str, Mark]) -> Mark:
-    """Of a copy whose host has no mark any more: the balancers that still keep a note, and those that could not be asked.
+def finished_elsewhere(copy: Mark, answer: Mark) -> bool:
+    """Whether another controller has finished the host that this copy is of: it is the machine that was marked, and has no mark.
 
-    Where the note is gone the server was brought back, and whoever took it out since is not us.
+    A host with a new system disk has lost its mark with the old one, and what was drained still is.
+    """
+    return bool(answer.get("reached") and not answer.get("mark") and copy.get("machine_id") and copy["machine_id"] == answer.get("machine_id"))
+
+
+def _still_to_undo(entry: Mark, host: str, seen: t.Mapping[str, Mark], elsewhere: bool) -> Mark:
+    """Of a copy whose host has no mark any more; ``finished`` is what is not to be undone again.
+
+    A balancer tells itself, by its note: where that is gone the server was brought back, and whoever took it out since is not us.
     """
     if entry.get("provider") != "haproxy":
-        return entry
+        return {**entry, "finished": True} if elsewhere else entry
     balancers = {name: backends for name, backends in (entry.get("balancers") or {}).items()
                  if not (seen.get(name) or {}).get("reached") or host in (seen[name].get("drained") or {})}
     return {**entry, "balancers": balancers}
@@ -75,7 +87,7 @@ def _of_notes(notes: t.Mapping[str, Mark]) -> dict[str, t.Any]:
     entry = next(iter(entries.values()))
     undo = {"provider": "haproxy", "server": entry["server"], "socket": entry["socket"],
             "balancers": {balancer: found["backends"] for balancer, found in entries.items()},
-            "unhealthy": {balancer: found.get("unhealthy", []) for balancer, found in entries.items()}}
+            **{key: {balancer: found.get(key, []) for balancer, found in entries.items()} for key in ("unhealthy", "unchecked")}}
     alive = next((note["alive"] for note in notes.values() if note.get("alive")), None)
     earlier = {run for note in notes.values() for run in (note.get("run_id"), *note.get("earlier_runs", [])) if run} - {first.get("run_id")}
     return {**first, "undo": [undo], "alive": alive, "earlier_runs": sorted(earlier)}

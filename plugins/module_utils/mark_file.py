@@ -19,6 +19,7 @@ DIRECTORY = "/etc/ansible/facts.d"
 GUEST_MARK = f"{DIRECTORY}/azure_maintenance.fact"
 WATCH_MARK = f"{DIRECTORY}/azure_maintenance_watch.fact"
 _DRAINED = f"{DIRECTORY}/azure_maintenance_drained_"
+MACHINE_ID = "/etc/machine-id"
 
 
 def balancer_path(host: str) -> str:
@@ -177,6 +178,7 @@ def _make(folder: str) -> None:
 
 
 READ_COMMAND = (
+    f'echo "machine-id $(cat {MACHINE_ID} 2>/dev/null)"; '
     f'for d in {os.path.dirname(DIRECTORY)} {DIRECTORY}; do [ ! -d "$d" ] || {{ [ -r "$d" ] && [ -x "$d" ]; }} || '
     f'{{ echo "$d may not be read" >&2; exit 1; }}; done; '
     f'for f in {GUEST_MARK} {_DRAINED}*.fact; do [ -e "$f" ] || continue; echo "== $f"; cat "$f" || exit 1; echo; done; echo "== end"')
@@ -192,6 +194,21 @@ def parse_all(text: str) -> dict[str, dict[str, t.Any]]:
     if parts[-1].partition("\n")[0].strip() != "end":
         raise MarkError("the marks of this host could not be read to their end; try again")
     return {path: parse(body, path) for path, dummy, body in (part.partition("\n") for part in parts[1:-1])}
+
+
+def machine_in(text: str) -> str | None:
+    """The machine id in what READ_COMMAND printed; None where the host has none."""
+    found = re.search(r"^machine-id (\w+)\r?$", text, re.MULTILINE)
+    return found[1] if found else None
+
+
+def machine_id(path: str = MACHINE_ID) -> str | None:
+    """What a reboot keeps and a new system disk does not; None where there is none."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip() or None
+    except OSError:
+        return None
 
 
 def drained_host(path: str) -> str:

@@ -127,6 +127,7 @@ mark:
     expires: "2026-03-02T09:37:40Z"
     step: redeploy
     boot_id: 1d3f4b0e-6a0c-4c1e-9d43-6a6f9f0e6a10
+    machine_id: 5f0c6a2d9b7e4c1f8a3b2d1e0f9c8b7a
     process: {machine: "7c8e0d0e/pid:[4026531836]", pid: 4711, started: "118804", command: 3f1d}
     undo:
       - {provider: services, services: [nginx]}
@@ -145,6 +146,11 @@ drained:
   returned: when O(state=query)
   type: dict
   sample: {}
+machine_id:
+  description: Content of C(/etc/machine-id), which a new system disk does not have any more; null where there is none.
+  returned: when O(state=query)
+  type: str
+  sample: 5f0c6a2d9b7e4c1f8a3b2d1e0f9c8b7a
 reached:
   description: Whether the host could be asked.
   returned: when O(state=query)
@@ -167,7 +173,7 @@ import time
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_program import run
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_state import boot_id, service_states
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import WATCH_MARK, MarkError, MarkFile
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import WATCH_MARK, MarkError, MarkFile, machine_id
 
 WATCH_LOOKS = 5
 """Seconds in which a watch that has just noted itself sees the mark."""
@@ -201,6 +207,7 @@ def mark_of(module):
     mark.update(options["stamp"])
     if options["undo"] is not None:
         mark.setdefault("boot_id", boot_id())
+        mark.update({"machine_id": machine_id()} if machine_id() else {})
         mark["undo"] = [resolved(entry, module.run_command) for entry in options["undo"]]
     return mark
 

@@ -46,13 +46,20 @@ def test_a_live_run_is_left_alone_and_named(cloud: Cloud, project: Project, tmp_
 
 
 def test_a_mark_from_another_machine_holds_until_it_expires(cloud: Cloud, project: Project) -> None:
-    """Of a machine that cannot be asked only the time tells; its dead run's services are started again, and only those."""
+    """Of a machine that cannot be asked only the time tells; its dead run's services are started again, and only those.
+
+    One that takes the host when this run has looked already keeps it: nothing of what it did is undone.
+    """
     cloud.reset(["web-2"])
     mark = {"run_id": "elsewhere-1", "owner": "alice@bastion", "host": "web-2", "vm_id": "", "since": "2026-01-01T00:00:00Z", "step": "drain",
             "heartbeat": "2026-01-01T00:00:00Z", "expires": "2099-01-01T00:00:00Z", "process": {"machine": "another", "pid": 1, "started": "1"},
             "undo": [{"provider": "services", "services": ["web"]}]}
     write = f"mkdir -p /etc/ansible/facts.d && cat > {MARK} <<'END'\n%s\nEND\nservice web stop"
-    cloud.ssh("web-2", write % json.dumps(mark))
+    late = project.write("files/late.yml", [{"name": "Be quicker", "ansible.builtin.shell": write % json.dumps(mark)}])
+    beaten = project.playbook("rolling_redeploy", rollout_hooks_before_drain=[str(late)])
+    assert beaten.rc != 0 and not cloud.writes() and project.marks() == [], beaten.out
+    assert re.search(r"LOST web-2 .* is the mark of run elsewhere-1 .* -- left: web-2 is out of service for run elsewhere-1 of alice@bastion", beaten.text)
+    assert cloud.marked(["web-2"]) == ["web-2"] and not cloud.service_up("web-2") and cloud.backends()["web-2"] == "DOWN"
     held = project.playbook("rolling_redeploy")
     assert held.rc != 0 and "elsewhere-1 of alice@bastion, step drain" in held.text and "2099-01-01T00:00:00Z" in held.text, held.out
     assert not cloud.writes() and cloud.marked(["web-2"]) == ["web-2"] and not cloud.service_up("web-2")

@@ -19,7 +19,7 @@ import yaml
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "verify"
 SCRIPT = (ROLE / "files" / "observe_windows.ps1").read_text(encoding="utf-8").rstrip()
-READ, TAKE = yaml.safe_load((ROLE / "tasks" / "observe_windows.yml").read_text(encoding="utf-8"))
+READ, _LOST, TAKE = yaml.safe_load((ROLE / "tasks" / "observe_windows.yml").read_text(encoding="utf-8"))
 READING = {"Get-CimInstance", "Get-Item", "Get-StoppedService", "Test-Path", "Where-Object", "ForEach-Object", "Start-Sleep"}
 
 # Answers with what the environment says, one answer after the other, and notes what it was given in the file that the environment names.

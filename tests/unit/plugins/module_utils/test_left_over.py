@@ -56,7 +56,7 @@ def test_a_guests_own_mark_is_what_counts(alive, word, copy):
 
 
 def test_nothing_anywhere_is_nothing():
-    assert sort_out({HOST: asked(), "lb-1": FORGOTTEN, "web-02": LOST}, {}) == {"finish": {}, "live": {}, "unread": {}}
+    assert sort_out({HOST: asked(), "lb-1": FORGOTTEN, "web-02": LOST}, {}) == {"finish": {}, "live": {}, "finished": {}, "unread": {}}
 
 
 # -- a copy, and no mark on the guest -------------------------------------------------------------------------------------
@@ -72,6 +72,26 @@ def test_what_was_finished_elsewhere_is_not_restored_on_balancers_again(lb_1, lb
     assert answer[0] == "finish" and balancers_of(answer) == left and answer[1]["undo"][0] == SERVICES
     assert (answer[1]["run_id"], answer[1]["on_host"], answer[1]["known_here"]) == ("one", False, True)
     assert COPY["undo"][1] is PLACES and len(PLACES["balancers"]) == 2, "the copy is as it was"
+
+
+MACHINE = {"machine_id": "5f0c6a2d"}
+
+
+def test_the_machine_that_was_marked_and_has_no_mark_was_finished_elsewhere():
+    """Its services may have been stopped by somebody since, its disk been written to: nothing is undone again. Balancers tell themselves."""
+    copy, guest = {**COPY, **MACHINE}, {**asked(), **MACHINE}
+    result = sort_out({HOST: guest, "lb-1": FORGOTTEN, "lb-2": FORGOTTEN}, {HOST: copy})
+    assert result == {"finish": {}, "live": {}, "finished": {HOST: copy}, "unread": {}}
+    word, answer = found(guest, copy, lb_1=NOTED, lb_2=FORGOTTEN)
+    assert word == "finish" and answer["undo"] == [{**SERVICES, "finished": True}, {**PLACES, "balancers": {"lb-1": ["web"]}}]
+    assert found(guest, {**copy, "alive": ALIVE}, lb_1=FORGOTTEN, lb_2=FORGOTTEN)[0] == "live"
+
+
+@pytest.mark.parametrize("copy, guest", [
+    (MACHINE, {"machine_id": "a new system disk"}), ({}, MACHINE), (MACHINE, {}), ({}, {}), ({"machine_id": None}, {"machine_id": None})])
+def test_a_new_system_disk_has_lost_its_mark_and_is_drained_still(copy, guest):
+    word, answer = found({**asked(), **guest}, {**COPY, **copy}, lb_1=FORGOTTEN, lb_2=FORGOTTEN)
+    assert word == "finish" and answer["undo"][0] == SERVICES
 
 
 def test_of_a_guest_that_cannot_be_asked_the_copy_counts_whole():
@@ -104,7 +124,8 @@ def test_a_note_alone_is_enough_to_bring_the_host_back(guest):
     word, answer = found(guest, lb_1=NOTED, lb_2=asked(drained={HOST: other}), lb_3=LOST)
     assert word == "finish" and (answer["run_id"], answer["on_host"], answer["known_here"], answer["earlier_runs"]) == ("one", False, False, [])
     assert answer["undo"] == [{"provider": "haproxy", "server": "web-01", "socket": "/run/haproxy/admin.sock",
-                               "balancers": {"lb-1": ["web"], "lb-2": ["api"]}, "unhealthy": {"lb-1": [], "lb-2": ["api"]}}]
+                               "balancers": {"lb-1": ["web"], "lb-2": ["api"]}, "unhealthy": {"lb-1": [], "lb-2": ["api"]},
+                               "unchecked": {"lb-1": [], "lb-2": []}}]
 
 
 def test_one_live_note_keeps_everybody_away():
@@ -128,7 +149,7 @@ def test_a_host_that_was_not_asked_is_found_by_its_note():
 def test_marks_that_cannot_be_understood_are_told_and_lost_hosts_are_not():
     broken = asked(trouble="the mark x cannot be understood")
     result = sort_out({HOST: broken, "web-02": LOST, "lb-1": broken, "web-03": asked()}, {})
-    assert result == {"finish": {}, "live": {}, "unread": {HOST: "the mark x cannot be understood", "lb-1": "the mark x cannot be understood"}}
+    assert result == {"finish": {}, "live": {}, "finished": {}, "unread": {HOST: "the mark x cannot be understood", "lb-1": "the mark x cannot be understood"}}
     assert sort_out({HOST: broken}, {HOST: COPY})["unread"] == {HOST: "the mark x cannot be understood"}
 
 
@@ -144,7 +165,7 @@ def test_the_filter_reads_the_copies_and_says_whose_they_are(tmp_path):
     assert list(result["finish"]) == [HOST] and list(result["live"]) == ["web-02.example.com"]
     assert result["finish"][HOST]["words"] == "run one of one@bastion, step drain, since 2026-03-02T08:16:02Z, last heard of 2026-03-02T08:16:02Z"
     assert result["live"]["web-02.example.com"]["alive"] == "its step may take until 2999-01-01T00:00:00Z"
-    assert left_over({}, str(tmp_path / "none")) == {"finish": {}, "live": {}, "unread": {}}
+    assert left_over({}, str(tmp_path / "none")) == {"finish": {}, "live": {}, "finished": {}, "unread": {}}
 
 
 def test_a_copy_that_cannot_be_understood_ends_the_search(tmp_path):

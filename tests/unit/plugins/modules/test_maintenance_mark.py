@@ -10,7 +10,7 @@ import os
 import pytest
 from unit.plugins.marks import LATER, NOW, SERVICES, mark, run_module
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import MarkFile
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import MarkFile, machine_id
 from ansible_collections.fleetops.azure_maintenance.plugins.modules import maintenance_mark
 
 STAMP = {"version": 1, "host": "web-01", "process": {"machine": "m", "pid": 7, "started": "1"}, "since": NOW, "heartbeat": NOW, "expires": LATER}
@@ -64,6 +64,7 @@ def host(tmp_path, capsys, monkeypatch):
 def test_it_records_what_runs_of_the_candidates_and_everything_else_as_given(host):
     result = host.run(undo=[*CANDIDATES, TASKS], vm_id="/subscriptions/1", boot_id="b", step="drain")
     expected = {**STAMP, "run_id": "one", "owner": "alice@bastion", "step": "drain", "vm_id": "/subscriptions/1", "boot_id": "b",
+                "machine_id": machine_id(),
                 "undo": [{"provider": "services", "services": ["nginx", "cron"]}, TASKS]}
     assert result["changed"] and result["before"] is None and result["mark"] == expected == host.file.read()
 
@@ -91,14 +92,20 @@ def test_services_that_there_are_not_end_it_before_anything_is_written(host):
     assert os.listdir(os.path.dirname(host.file.path)) == []
 
 
+def written(host):
+    """Changes with every write; when it was read last is no matter."""
+    status = os.stat(host.file.path)
+    return status.st_ino, status.st_mtime_ns
+
+
 @pytest.mark.parametrize("params", [{"undo": CANDIDATES}, {"undo": CANDIDATES, "take_over": "theirs"}, {"state": "absent"}])
 @pytest.mark.parametrize("there", [None, mark("one", SERVICES), mark("theirs", SERVICES)], ids=["none", "ours", "theirs"])
 def test_check_mode_writes_nothing(host, params, there):
     if there:
         host.file.replace(there)
-    kept = os.stat(host.file.path) if there else None
+    kept = written(host) if there else None
     result = host.run(check=True, **params)
-    assert result["before"] == there == host.file.read() and (os.stat(host.file.path) if there else None) == kept
+    assert result["before"] == there == host.file.read() and (written(host) if there else None) == kept
     if "undo" in params:
         assert result["changed"] and result["mark"]["undo"] == [{"provider": "services", "services": ["nginx", "cron"]}]
     else:
