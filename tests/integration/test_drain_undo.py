@@ -50,7 +50,7 @@ def test_a_balancer_that_cannot_be_told(cloud: Cloud, project: Project) -> None:
     assert before.rc != 0 and not cloud.writes() and "LOST web-2" in before.text and "left: in service" in before.text, before.out
     assert project.marks() == []
     cloud.all_in_service()
-    after = project.playbook("rolling_redeploy", rollout_hooks_after_verify=[gone])
+    after = project.playbook("rolling_redeploy", rollout_hooks_after_verify=gone)  # a single hook need not be a list
     assert after.rc != 0 and cloud.posts() == {"web-2": 1} and "LOST web-2" in after.text and "left: DRAINED; to undo:" in after.text, after.out
     assert re.search(r"^ +1  web-2 +1  lost +\d+  .*left: DRAINED", after.out, re.MULTILINE), "not succeeded, whatever Azure says"
     assert project.marks() == ["web-2"] == cloud.marked()

@@ -88,6 +88,24 @@ def test_slow_then_half_booted_then_well(cloud: Cloud, project: Project) -> None
     cloud.all_in_service()
 
 
+def test_lost_while_it_is_probed(cloud: Cloud, project: Project) -> None:
+    """Redeployed and gone again: named like every other lost host, and brought back by the next run."""
+    cloud.reset(["web-2"])
+    guests = cloud.sim.world.guests.guests
+    project.write("host_vars/web-2.yml", {"verify_commands": [["pkill", "-KILL", "sshd"]]})
+    run = project.playbook("rolling_redeploy")
+    assert run.rc != 0 and cloud.posts() == {"web-2": 1}, run.out
+    assert "could not be reached while it was probed" in lost(run, "web-2") and "left: DRAINED; to undo:" in lost(run, "web-2")
+    assert "web-2" in report(project)["lost"] and project.marks() == ["web-2"]
+    guests.halt("web-2")
+    guests.boot("web-2", cloud.address("web-2"))
+    (project.folder / "host_vars/web-2.yml").unlink()
+    rest = project.playbook("rolling_redeploy")
+    assert rest.rc == 0 and "web-2 was left drained by an earlier run and is back in service" in rest.text, rest.out
+    cloud.check_ledger(["web-2"])
+    cloud.all_in_service()
+
+
 def test_a_host_that_never_went_away(cloud: Cloud, project: Project) -> None:
     """Azure says it is done, the boot id says it never left: not believed, and not returned to service."""
     cloud.reset(["web-2"])
