@@ -14,7 +14,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import (
-    GUEST_MARK, READ_COMMAND, Foreign, MarkError, MarkFile, drained_host, machine_in, parse_all)
+    GUEST_MARK, READ_COMMAND, Foreign, MarkError, MarkFile, drained_host, finished_in, parse_all)
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_owner import alive_because, run_process, stamp
 
 MODULE = "fleetops.azure_maintenance.maintenance_mark"
@@ -31,7 +31,7 @@ class ActionModule(ActionBase):
         state = arguments.get("state", "present")
         copy_only = getattr(self._connection._shell, "_IS_WINDOWS", False) or not boolean(arguments.get("on_host", True))
         if state == "query":
-            return {**result, **_told(self._query, copy_only)}
+            return {**result, **_told(self._query, _copy(arguments, task_vars["inventory_hostname"]) if copy_only else None, copy_only)}
         arguments["stamp"] = self._stamp(arguments, task_vars["inventory_hostname"])
         copy = _copy(arguments, task_vars["inventory_hostname"])
         try:
@@ -57,14 +57,15 @@ class ActionModule(ActionBase):
         return {"version": 1, "host": host, "process": run_process(), "since": stamp(now), "heartbeat": stamp(now),
                 "expires": stamp(now, int(arguments.get("expires", 900)))}
 
-    def _query(self, copy_only):
+    def _query(self, copy, copy_only):
         if copy_only:
-            return {}, None
+            mark = copy.file.read() if copy else None
+            return {GUEST_MARK: mark} if mark else {}, []
         said = self._low_level_execute_command(READ_COMMAND)
         if said["rc"] != 0:
             why = (said.get("stderr") or said["stdout"]).strip()[:200]
             raise MarkError(f"the marks of this host cannot be read: {why}; become root on it, or let others read {os.path.dirname(GUEST_MARK)}")
-        return parse_all(said["stdout"]), machine_in(said["stdout"])
+        return parse_all(said["stdout"]), finished_in(said["stdout"])
 
     def _copy_alone(self, copy, arguments, state):
         if not arguments.get("run_id"):
@@ -81,11 +82,11 @@ class ActionModule(ActionBase):
         return {"changed": True, "mark": copy.file.read(), "before": before}
 
 
-def _told(query, copy_only):
+def _told(query, *how):
     """The answer of a query; what went wrong is in it, for one silent host must not end the search on the others."""
-    answer = {"changed": False, "mark": None, "alive": None, "drained": {}, "machine_id": None, "reached": False, "trouble": None}
+    answer = {"changed": False, "mark": None, "alive": None, "drained": {}, "finished": [], "reached": False, "trouble": None}
     try:
-        marks, machine = query(copy_only)
+        marks, finished = query(*how)
     except AnsibleConnectionFailure as error:
         return {**answer, "trouble": f"the host cannot be reached: {error}"}
     except MarkError as error:
@@ -93,7 +94,7 @@ def _told(query, copy_only):
     now = dt.datetime.now(dt.timezone.utc)
     mark = marks.pop(GUEST_MARK, None)
     drained = {other.get("host") or drained_host(path): {**other, "alive": alive_because(other, now)} for path, other in marks.items()}
-    return {**answer, "reached": True, "mark": mark, "alive": alive_because(mark, now) if mark else None, "drained": drained, "machine_id": machine}
+    return {**answer, "reached": True, "mark": mark, "alive": alive_because(mark, now) if mark else None, "drained": drained, "finished": finished}
 
 
 class _Copy:

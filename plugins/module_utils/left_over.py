@@ -61,11 +61,11 @@ def _of_run(note: Mark, copy: Mark | None) -> bool:
 
 
 def finished_elsewhere(copy: Mark, answer: Mark) -> bool:
-    """Whether another controller has finished the host that this copy is of: it is the machine that was marked, and has no mark.
+    """Whether another controller has finished the host that this copy is of: the host itself says so.
 
-    A host with a new system disk has lost its mark with the old one, and what was drained still is.
+    One with a new system disk has lost its mark with the old one, and says nothing; what was drained still is.
     """
-    return bool(answer.get("reached") and not answer.get("mark") and copy.get("machine_id") and copy["machine_id"] == answer.get("machine_id"))
+    return not answer.get("mark") and copy.get("run_id") in answer.get("finished", [])
 
 
 def _still_to_undo(entry: Mark, host: str, seen: t.Mapping[str, Mark], elsewhere: bool) -> Mark:

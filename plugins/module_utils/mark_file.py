@@ -19,7 +19,9 @@ DIRECTORY = "/etc/ansible/facts.d"
 GUEST_MARK = f"{DIRECTORY}/azure_maintenance.fact"
 WATCH_MARK = f"{DIRECTORY}/azure_maintenance_watch.fact"
 _DRAINED = f"{DIRECTORY}/azure_maintenance_drained_"
-MACHINE_ID = "/etc/machine-id"
+FINISHED = f"{DIRECTORY}/azure_maintenance_finished.fact"
+"""Where a host keeps the last runs whose marks were taken away. Controllers that have copies of those marks learn it there."""
+MOST_FINISHED = 50
 
 
 def balancer_path(host: str) -> str:
@@ -80,8 +82,11 @@ class MarkFile:
             self._replace({**kept, **mark, **first, "undo": undo})
             return before
 
-    def remove(self, *run_ids: str) -> dict[str, t.Any] | None:
-        """Take the mark of one of these runs away; what was there, or None. Raises Foreign for another run's."""
+    def remove(self, *run_ids: str, finished: str = "") -> dict[str, t.Any] | None:
+        """Take the mark of one of these runs away; what was there, or None. Raises Foreign for another run's.
+
+        The runs it was of are noted in the file ``finished`` first.
+        """
         with self._explained("be removed"):
             try:
                 os.lstat(self.path)
@@ -93,6 +98,8 @@ class MarkFile:
                 return None
             if before.get("run_id") not in run_ids:
                 raise Foreign(self.path, before)
+            if finished:
+                MarkFile(finished)._note([*before.get("earlier_runs", []), before["run_id"]])
             self._unlink()
             return before
 
@@ -115,6 +122,14 @@ class MarkFile:
                 return False
             self._unlink()
             return True
+
+    def _note(self, runs: list[str]) -> None:
+        try:
+            with open(self.path, encoding="utf-8") as file:
+                known = _runs(file.read())
+        except (OSError, ValueError):
+            known = []
+        self._replace({"runs": [*(run for run in known if run not in runs), *runs][-MOST_FINISHED:]})
 
     def _replace(self, mark: dict[str, t.Any]) -> None:
         partial = f"{self.path}.new"
@@ -178,10 +193,9 @@ def _make(folder: str) -> None:
 
 
 READ_COMMAND = (
-    f'echo "machine-id $(cat {MACHINE_ID} 2>/dev/null)"; '
     f'for d in {os.path.dirname(DIRECTORY)} {DIRECTORY}; do [ ! -d "$d" ] || {{ [ -r "$d" ] && [ -x "$d" ]; }} || '
     f'{{ echo "$d may not be read" >&2; exit 1; }}; done; '
-    f'for f in {GUEST_MARK} {_DRAINED}*.fact; do [ -e "$f" ] || continue; echo "== $f"; cat "$f" || exit 1; echo; done; echo "== end"')
+    f'for f in {GUEST_MARK} {FINISHED} {_DRAINED}*.fact; do [ -e "$f" ] || continue; echo "== $f"; cat "$f" || exit 1; echo; done; echo "== end"')
 """For any POSIX shell: all marks that a host keeps. It ends with a line of its own, so that a lost rest is noticed.
 
 It fails where marks may be and cannot be seen: a host that somebody drained must not look like one that nobody did.
@@ -190,25 +204,28 @@ It fails where marks may be and cannot be seen: a host that somebody drained mus
 
 def parse_all(text: str) -> dict[str, dict[str, t.Any]]:
     """Mark by path, of what READ_COMMAND printed. Raises MarkError for an answer that is not whole or not understood."""
+    return {path: parse(body, path) for path, body in _bodies(text).items() if path != FINISHED}
+
+
+def finished_in(text: str) -> list[str]:
+    """Runs that are done with the host, in what READ_COMMAND printed."""
+    return _runs(_bodies(text).get(FINISHED, ""))
+
+
+def _bodies(text: str) -> dict[str, str]:
     parts = re.split(r"^== ", text.replace("\r\n", "\n"), flags=re.MULTILINE)
     if parts[-1].partition("\n")[0].strip() != "end":
         raise MarkError("the marks of this host could not be read to their end; try again")
-    return {path: parse(body, path) for path, dummy, body in (part.partition("\n") for part in parts[1:-1])}
+    return {path: body for path, dummy, body in (part.partition("\n") for part in parts[1:-1])}
 
 
-def machine_in(text: str) -> str | None:
-    """The machine id in what READ_COMMAND printed; None where the host has none."""
-    found = re.search(r"^machine-id (\w+)\r?$", text, re.MULTILINE)
-    return found[1] if found else None
-
-
-def machine_id(path: str = MACHINE_ID) -> str | None:
-    """What a reboot keeps and a new system disk does not; None where there is none."""
+def _runs(text: str) -> list[str]:
+    """Run ids of a FINISHED file; one that is broken tells of none, and copies are undone as if there were none."""
     try:
-        with open(path, encoding="ascii") as file:
-            return file.read().strip() or None
-    except OSError:
-        return None
+        runs = json.loads(text)["runs"]
+    except (ValueError, TypeError, KeyError):
+        return []
+    return [run for run in runs if isinstance(run, str)] if isinstance(runs, list) else []
 
 
 def drained_host(path: str) -> str:

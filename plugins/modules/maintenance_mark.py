@@ -127,7 +127,6 @@ mark:
     expires: "2026-03-02T09:37:40Z"
     step: redeploy
     boot_id: 1d3f4b0e-6a0c-4c1e-9d43-6a6f9f0e6a10
-    machine_id: 5f0c6a2d9b7e4c1f8a3b2d1e0f9c8b7a
     process: {machine: "7c8e0d0e/pid:[4026531836]", pid: 4711, started: "118804", command: 3f1d}
     undo:
       - {provider: services, services: [nginx]}
@@ -146,11 +145,12 @@ drained:
   returned: when O(state=query)
   type: dict
   sample: {}
-machine_id:
-  description: Content of C(/etc/machine-id), which a new system disk does not have any more; null where there is none.
+finished:
+  description: Runs that are done with the host, the last 50. Their marks were taken away; copies of those on other controllers are of no use any more.
   returned: when O(state=query)
-  type: str
-  sample: 5f0c6a2d9b7e4c1f8a3b2d1e0f9c8b7a
+  type: list
+  elements: str
+  sample: [20260301T220000Z-99aabbcc]
 reached:
   description: Whether the host could be asked.
   returned: when O(state=query)
@@ -173,7 +173,7 @@ import time
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_program import run
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_state import boot_id, service_states
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import WATCH_MARK, MarkError, MarkFile, machine_id
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import FINISHED, WATCH_MARK, MarkError, MarkFile
 
 WATCH_LOOKS = 5
 """Seconds in which a watch that has just noted itself sees the mark."""
@@ -190,7 +190,7 @@ def set_mark(module):
     """Write or remove."""
     options, file = module.params, MarkFile()
     if options["state"] == "absent":
-        before = file.read() if module.check_mode else file.remove(options["run_id"])
+        before = file.read() if module.check_mode else file.remove(options["run_id"], finished=FINISHED)
         return {"changed": before is not None, "before": before, "mark": None}
     if options["state"] == "query":
         raise MarkError("a query is made by the action plugin of this module, on the controller; call it by its full name")
@@ -207,7 +207,6 @@ def mark_of(module):
     mark.update(options["stamp"])
     if options["undo"] is not None:
         mark.setdefault("boot_id", boot_id())
-        mark.update({"machine_id": machine_id()} if machine_id() else {})
         mark["undo"] = [resolved(entry, module.run_command) for entry in options["undo"]]
     return mark
 

@@ -5,8 +5,9 @@
 #
 # pack_temp_disk.sh ARCHIVE MOUNT [fetch]
 #
-# Packs what is on the temporary disk, but for swap and the vendor's warning, into ARCHIVE. With "fetch" whoever logs in to the
-# host (by sudo) may read it. The disk gets a file of its own first: as long as that is there, nobody has emptied the disk.
+# Packs what is on the temporary disk, but for swap and the vendor's warning, into ARCHIVE. The disk gets a file of its own
+# first: as long as that is there, nobody has emptied the disk. With "fetch", whoever becomes root by sudo for this may read
+# the archive, and "given" is printed.
 set -eu
 archive=$1 mount=$(readlink -f -- "$2") fetch=${3:-}
 kept=".azure_maintenance_kept_in_$(basename -- "$archive")"
@@ -26,7 +27,7 @@ done </proc/swaps
 tar --create --gzip --file "$archive.new" --directory "$mount" --one-file-system --sparse --acls --xattrs --xattrs-include='*' \
     --anchored --no-wildcards --exclude=./lost+found --exclude="./$kept" \
     --exclude=./DATALOSS_WARNING_README.txt --exclude=./DATA_LOSS_WARNING_README.txt "$@" .
-[ -z "$fetch" ] || [ -z "${SUDO_UID:-}" ] || chown -- "$SUDO_UID" "$archive.new"
+[ -z "$fetch" ] || [ -z "${SUDO_UID:-}" ] || { chown -- "$SUDO_UID" "$archive.new"; echo given; }
 # The redeploy cuts the power.
 sync "$archive.new"
 mv -- "$archive.new" "$archive"

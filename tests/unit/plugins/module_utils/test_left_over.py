@@ -74,12 +74,9 @@ def test_what_was_finished_elsewhere_is_not_restored_on_balancers_again(lb_1, lb
     assert COPY["undo"][1] is PLACES and len(PLACES["balancers"]) == 2, "the copy is as it was"
 
 
-MACHINE = {"machine_id": "5f0c6a2d"}
-
-
-def test_the_machine_that_was_marked_and_has_no_mark_was_finished_elsewhere():
+def test_what_the_host_says_was_finished_is_not_undone_again():
     """Its services may have been stopped by somebody since, its disk been written to: nothing is undone again. Balancers tell themselves."""
-    copy, guest = {**COPY, **MACHINE}, {**asked(), **MACHINE}
+    copy, guest = COPY, {**asked(), "finished": ["zero", "one"]}
     result = sort_out({HOST: guest, "lb-1": FORGOTTEN, "lb-2": FORGOTTEN}, {HOST: copy})
     assert result == {"finish": {}, "live": {}, "finished": {HOST: copy}, "unread": {}}
     word, answer = found(guest, copy, lb_1=NOTED, lb_2=FORGOTTEN)
@@ -87,10 +84,9 @@ def test_the_machine_that_was_marked_and_has_no_mark_was_finished_elsewhere():
     assert found(guest, {**copy, "alive": ALIVE}, lb_1=FORGOTTEN, lb_2=FORGOTTEN)[0] == "live"
 
 
-@pytest.mark.parametrize("copy, guest", [
-    (MACHINE, {"machine_id": "a new system disk"}), ({}, MACHINE), (MACHINE, {}), ({}, {}), ({"machine_id": None}, {"machine_id": None})])
-def test_a_new_system_disk_has_lost_its_mark_and_is_drained_still(copy, guest):
-    word, answer = found({**asked(), **guest}, {**COPY, **copy}, lb_1=FORGOTTEN, lb_2=FORGOTTEN)
+@pytest.mark.parametrize("guest", [{"finished": []}, {"finished": ["another"]}, {}], ids=["new system disk", "of other runs", "silent"])
+def test_a_host_that_does_not_say_so_is_drained_still(guest):
+    word, answer = found({**asked(), **guest}, COPY, lb_1=FORGOTTEN, lb_2=FORGOTTEN)
     assert word == "finish" and answer["undo"][0] == SERVICES
 
 

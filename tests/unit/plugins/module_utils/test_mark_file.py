@@ -268,3 +268,13 @@ def test_notes_of_balancers_have_a_name_for_each_host():
     for undo in ([], [SERVICES], [HAPROXY, HAPROXY]):
         with pytest.raises(MarkError, match="cannot be understood"):
             mark_file.parse(json.dumps(mark("one", *undo)), path)
+
+
+def test_the_last_runs_that_are_done_are_kept(tmp_path):
+    file, finished = MarkFile(str(tmp_path / "a.fact")), tmp_path / "finished.fact"
+    finished.write_text("broken")
+    for number in range(60):
+        file.write(mark(str(number % 55)))
+        file.remove(str(number % 55), finished=str(finished))
+    runs = json.loads(finished.read_text())["runs"]
+    assert len(runs) == len(set(runs)) == 50 and runs[-1] == "4" and runs[0] == "10"

@@ -13,7 +13,7 @@ import pytest
 from unit.plugins.marks import HAPROXY, NOBODY, SERVICES, mark, open_to_all
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import (
-    DIRECTORY, GUEST_MARK, READ_COMMAND, MarkError, balancer_path, machine_id, machine_in, parse_all)
+    DIRECTORY, FINISHED, GUEST_MARK, READ_COMMAND, MarkError, balancer_path, finished_in, parse_all)
 
 ANSIBLE = os.path.dirname(DIRECTORY)
 MARKS = {GUEST_MARK: mark("one", SERVICES), balancer_path("web-01"): mark("one", HAPROXY), balancer_path("web-02"): mark("two", HAPROXY, host="web-02")}
@@ -53,12 +53,19 @@ def test_all_marks_come_back(root, marks, end, user):
     assert parse_all(f"Welcome to web-01\n{answer(root, user)}Connection closed\n") == marks
 
 
-def test_which_machine_it_is_comes_along(root, tmp_path):
+@pytest.mark.parametrize("content, runs", [
+    ('{"runs": ["one", "two"]}', ["one", "two"]), ('{"runs": ["one", 2]}', ["one"]), ('{"runs": "one"}', []), ("[]", []), ('{"ru', []), ("", [])])
+def test_which_runs_are_done_with_the_host_comes_along(root, content, runs):
+    """A broken list tells of none, and hides no mark."""
     put(root, MARKS)
-    assert machine_in(answer(root)) == machine_in(f"Welcome\n{answer(root)}".replace("\n", "\r\n")) == machine_id()
-    assert machine_in(subprocess.run(["sh", "-c", READ_COMMAND.replace("/etc/machine-id", "/none")], capture_output=True, text=True, check=True).stdout) is None
-    (tmp_path / "id").write_text("5f0c6a2d\n")
-    assert machine_id(str(tmp_path / "id")) == "5f0c6a2d" and machine_id(str(tmp_path / "none")) is None
+    (root / os.path.relpath(FINISHED, ANSIBLE)).write_text(content)
+    assert finished_in(answer(root)) == runs and parse_all(answer(root)) == MARKS
+    with pytest.raises(MarkError):
+        finished_in(answer(root)[:-5])
+
+
+def test_no_run_was_ever_done_with_a_new_host(root):
+    assert finished_in(answer(root)) == []
 
 
 def test_other_facts_and_the_watch_of_events_are_no_marks(root):

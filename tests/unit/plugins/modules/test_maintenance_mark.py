@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
 from unit.plugins.marks import LATER, NOW, SERVICES, mark, run_module
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import MarkFile, machine_id
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import MarkFile
 from ansible_collections.fleetops.azure_maintenance.plugins.modules import maintenance_mark
 
 STAMP = {"version": 1, "host": "web-01", "process": {"machine": "m", "pid": 7, "started": "1"}, "since": NOW, "heartbeat": NOW, "expires": LATER}
@@ -25,6 +26,8 @@ class Host:
         self.file, self.watch = MarkFile(str(folder / "azure_maintenance.fact")), folder / "azure_maintenance_watch.fact"
         self.states = {"nginx": "running", "cron": "running", "php": "stopped"}
         self.asked, self.slept, self.on_sleep, self._capsys = [], 0, [], capsys
+        self.finished = folder / "azure_maintenance_finished.fact"
+        monkeypatch.setattr(maintenance_mark, "FINISHED", str(self.finished))
         monkeypatch.setattr(maintenance_mark, "WATCH_MARK", str(self.watch))
         monkeypatch.setattr(maintenance_mark, "MarkFile", lambda: self.file)
         monkeypatch.setattr(maintenance_mark, "service_states", self._service_states)
@@ -64,7 +67,6 @@ def host(tmp_path, capsys, monkeypatch):
 def test_it_records_what_runs_of_the_candidates_and_everything_else_as_given(host):
     result = host.run(undo=[*CANDIDATES, TASKS], vm_id="/subscriptions/1", boot_id="b", step="drain")
     expected = {**STAMP, "run_id": "one", "owner": "alice@bastion", "step": "drain", "vm_id": "/subscriptions/1", "boot_id": "b",
-                "machine_id": machine_id(),
                 "undo": [{"provider": "services", "services": ["nginx", "cron"]}, TASKS]}
     assert result["changed"] and result["before"] is None and result["mark"] == expected == host.file.read()
 
@@ -125,6 +127,7 @@ def test_taking_over_and_removing(host):
     assert host.run(take_over="dead", step="finish")["mark"]["earlier_runs"] == ["dead"]
     gone = host.run(state="absent", stamp=None)
     assert gone["changed"] and gone["before"]["undo"] == [SERVICES] and gone["mark"] is None and host.file.read() is None
+    assert json.loads(host.finished.read_text()) == {"runs": ["dead", "one"]}, "so that controllers with copies know"
     assert host.run(state="absent", stamp=None)["changed"] is False
 
 
