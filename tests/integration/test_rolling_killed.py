@@ -18,7 +18,7 @@ from integration.cli import Project, Run, Running
 from integration.cloud import Cloud
 from integration.conftest import environment
 
-KILLS = 20 if os.environ.get("LONG") else 5
+KILLS = 20 if os.environ.get("LONG") else 3
 VMS = ("web-1", "web-4", "web-2")
 """Two waves of one set behind a balancer."""
 QUICK = {"redeploy_settle_seconds": 3, "verify_timeout": 40}
