@@ -15,7 +15,8 @@ SIMULATOR_FLEET ?= tests/simulator/fleets/demo.yml
 SIMULATOR_STATE ?= build/simulator
 
 BIN := $(abspath $(VENV))/bin
-STAMP := $(VENV)/.ready
+DEMO_STAMP := $(VENV)/.demo
+STAMP := $(VENV)/.tools
 ROOT_USER := $(filter 0,$(shell id -u))
 PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
 
@@ -34,20 +35,24 @@ help: ## what there is to make
 env: $(STAMP) ## .venv with runtime and tools; the collection works in place by its full name
 	@:
 
-$(STAMP): requirements.txt tests/requirements.txt tests/tools/make_env.sh
-	@tests/tools/make_env.sh "$(PYTHON)" "$(VENV)"
+$(STAMP): $(DEMO_STAMP) tests/requirements.txt
+	@tests/tools/make_env.sh "$(PYTHON)" "$(VENV)" tools
+	@touch $@
+
+$(DEMO_STAMP): requirements.txt tests/demo/requirements.txt tests/tools/make_env.sh tests/tools/add_collection.py
+	@tests/tools/make_env.sh "$(PYTHON)" "$(VENV)" demo
 	@touch $@
 
 system-packages: ## sshd, haproxy and wrk from the distribution, for the simulated guests
 	@tests/tools/system_packages.sh
 
-demo: env system-packages ## a rolling redeploy of a simulated fleet, from inventory to report
+demo: $(DEMO_STAMP) system-packages ## a rolling redeploy of a simulated fleet, from inventory to report
 	@$(BIN)/python tests/demo/run.py
 
-demo-again: env system-packages ## the same again on what the demo left: changes nothing
+demo-again: $(DEMO_STAMP) system-packages ## the same again on what the demo left: changes nothing
 	@$(BIN)/python tests/demo/run.py --again
 
-simulator: env $(if $(ROOT_USER),system-packages) ## the simulated Azure alone, until Ctrl-C
+simulator: $(DEMO_STAMP) $(if $(ROOT_USER),system-packages) ## the simulated Azure alone, until Ctrl-C
 	@PYTHONPATH=tests exec $(BIN)/python -m simulator --fleet $(SIMULATOR_FLEET) --state $(SIMULATOR_STATE) \
 		$(if $(ROOT_USER),--guests)
 

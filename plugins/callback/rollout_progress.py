@@ -30,6 +30,15 @@ options:
     ini:
       - section: callback_rollout_progress
         key: interval
+  show_plan:
+    description: Whether the plan is printed, too. Switch it off where a job before has shown the same plan.
+    type: bool
+    default: true
+    env:
+      - name: AZURE_MAINTENANCE_PROGRESS_SHOW_PLAN
+    ini:
+      - section: callback_rollout_progress
+        key: show_plan
 author:
   - fleetops contributors (@fleetops)
 """
@@ -75,9 +84,9 @@ class CallbackModule(CallbackBase):
 
     def _show_plan(self):
         """Between plays or at the very end, where it can be read; the role shows it only where this callback is not enabled."""
-        if self._text:
+        if self._text and self.get_option("show_plan"):
             self._display.display(f"\n{self._text}")
-            self._text = None
+        self._text = None
 
     def v2_runner_on_start(self, host, task):
         if task.action == _REDEPLOY and self._journal and self._tail is None:

@@ -12,6 +12,20 @@ import socket
 import subprocess
 
 STATS = "/run/haproxy/admin.sock"
+FACTS = "/etc/ansible/facts.d/*.fact"
+
+
+def is_mark(path):
+    """Whether a file of local facts says that somebody has the host out of service: it tells what to undo, or how far a drain is.
+
+    One that cannot be read as JSON may be half a mark, and counts.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            facts = json.load(file)
+    except ValueError:
+        return True
+    return isinstance(facts, dict) and bool({"undo", "phase"} & set(facts))
 
 
 def services():
@@ -38,5 +52,5 @@ def servers():
 
 with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
     boot_id = file.read().strip()
-marks = glob.glob("/etc/ansible/facts.d/azure_maintenance*")
+marks = sorted(filter(is_mark, glob.glob(FACTS)))
 print(json.dumps({"boot_id": boot_id, "marks": marks, "services": services(), "servers": servers()}))

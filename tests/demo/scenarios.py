@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -25,6 +26,20 @@ _ALL = ["-e", "rollout_targets=all"]
 _LISTENING, _FIRST = "shop/db", "db-01"
 _INFO = "fleetops.azure_maintenance.scheduled_events_info"
 _THOUSANDS, _HUNDRED = 2000, 100
+_SHOWN = re.compile(r"maintenance_(?!window)|update_domain_")
+_PLAN_WAS_SHOWN = {"AZURE_MAINTENANCE_PROGRESS_SHOW_PLAN": "false"}
+
+
+def groups_of(graph: str) -> dict[str, list[str]]:
+    """Hosts by group, of what `ansible-inventory --graph` prints for groups without children."""
+    found: dict[str, list[str]] = {}
+    for line in graph.splitlines():
+        name = line.rpartition("|--")[2]
+        if name.startswith("@"):
+            found[name.strip("@:")] = []
+        elif found and "|--" in line:
+            found[next(reversed(found))].append(name)
+    return found
 
 
 @dataclass
@@ -52,15 +67,10 @@ def demo(stage: Stage) -> bool:
     expected = dict.fromkeys(rollout.startable, "completed")
     kept = _finish(stage, "demo", rollout, expected, load, [])
     screen.headline("Where to look, and what to try next")
-    screen.note(
-        "In build/demo: plan.json, ledger.json (every write Azure saw), load.json, report.json, and logs in log"
-    )
-    screen.command("make demo-again                  # starts from what this run left, and changes nothing")
-    screen.command("python tests/demo/run.py --abort web-03     # Azure aborts one VM: what stops, what is left where")
-    screen.note(
-        "By hand, in two terminals, with the fleet as this run left it (rm -r build/demo/state build/demo/journal makes it new):"
-    )
-    screen.command("make simulator SIMULATOR_STATE=build/demo/state")
+    screen.note("In build/demo: plan.json, ledger.json (every write Azure saw), load.json, report.json, and logs in log")
+    screen.command("make demo-again                             # starts from what this run left, and changes nothing")
+    screen.command(".venv/bin/python tests/demo/run.py --abort web-03   # Azure aborts one VM: what stops, what is left where")
+    screen.command("make simulator SIMULATOR_STATE=build/demo/state     # this fleet, for playbooks of your own; then, elsewhere:")
     screen.command(f". build/demo/env.sh && ansible-playbook -i {INVENTORY} {_PLAN}")
     return kept
 
@@ -116,13 +126,14 @@ def _begin(stage: Stage) -> Rollout:
     screen.headline(f"A simulated Azure: {count} VMs in two paired regions, {guests} of them can be logged in to")
     before = stage.power_on()
     rollout = Rollout(before, stage.cloud.all_addresses(), stage.cloud.startable())
-    screen.headline("The inventory: hosts by maintenance state, window, availability set, update domain, region")
-    stage.must("inventory", ["ansible-inventory", "-i", INVENTORY, "--graph"])
+    screen.headline("The inventory: hosts by maintenance state and update domain (left out here: window, set, region)")
+    graph = stage.must("inventory", ["ansible-inventory", "-i", INVENTORY, "--graph"], quiet=True)
+    screen.groups({name: hosts for name, hosts in groups_of(graph).items() if _SHOWN.match(name)})
     screen.headline("The plan: which VMs in which wave, which not and why. Nothing is written to Azure")
     stage.must("plan", [*_PLAYBOOK, _PLAN, *_ALL])
     screen.headline("Scheduled Events: a guest reads them, so Azure holds its set's redeploys until they are approved")
     arguments = ["-m", _INFO, "-a", "endpoint={{ redeploy_events_endpoint }}"]
-    stage.must("scheduled_events", ["ansible", "-i", INVENTORY, _FIRST, *arguments])
+    stage.must("scheduled_events", ["ansible", "-i", INVENTORY, _FIRST, *arguments], quiet=True)
     return rollout
 
 
@@ -135,7 +146,7 @@ def _roll(stage: Stage, rollout: Rollout, title: str | None, expected: int | Non
     """Run rolling_redeploy and take down what it was about; returns what it said."""
     if title:
         screen.headline(title)
-    text = stage.run("rolling_redeploy", [*_PLAYBOOK, _ROLL, *_ALL], expected=expected)
+    text = stage.run("rolling_redeploy", [*_PLAYBOOK, _ROLL, *_ALL], expected=expected, env=_PLAN_WAS_SHOWN)
     report, plan = stage.journal_file("report.json"), stage.journal_file("plan.json")
     rollout.run_ids.append(report.get("run_id", ""))
     rollout.results |= {vm["id"].lower(): vm["outcome"] for vm in report.get("vms", [])}
@@ -177,8 +188,6 @@ def _finish(
         (rollout.before, after),
         (rollout.addresses, stage.cloud.all_addresses()),
     )
-    screen.headline("What became of every VM")
-    screen.table(table.as_text(rows))
     moved = {promises.name_of(vm_id) for vm_id, outcome in expected.items() if outcome == "completed"}
     kept = [
         *earlier,

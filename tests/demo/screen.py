@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from demo.promises import Promise
 
@@ -38,18 +38,20 @@ def note(text: str) -> None:
 
 
 def promises(kept: Sequence[Promise]) -> None:
-    """Each promise with a tick or a cross, and its proof."""
+    """Each promise with a tick or a cross, and its proof; on one line where both fit."""
     for promise in kept:
         mark = _paint("✓", _GREEN) if promise.kept else _paint("✗", _RED)
-        print(f"  {mark} {promise.text}")
-        print(_paint(textwrap.fill(promise.proof, WIDTH, initial_indent="      ", subsequent_indent="      "), _DIM))
+        first, *more = textwrap.wrap(f"{promise.text}: {promise.proof}", WIDTH - 4)
+        print(f"  {mark} {first}")
+        for line in more:
+            print(_paint(f"      {line}", _DIM))
     sys.stdout.flush()
 
 
-def table(rows: Sequence[Sequence[str]]) -> None:
-    """Rows of text, the first one the heading; columns as wide as they need to be."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for number, row in enumerate(rows):
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        print(f"  {_paint(line, _BOLD) if number == 0 else line}")
+def groups(members: Mapping[str, Sequence[str]]) -> None:
+    """A line for each group: name, number of hosts, hosts, as far as the line goes."""
+    width = max(map(len, members))
+    for name, hosts in members.items():
+        line = f"  {name:<{width}}  {len(hosts):>2}  {' '.join(hosts)}"
+        print(line if len(line) <= WIDTH else f"{line[:WIDTH - 1]}…")
     sys.stdout.flush()

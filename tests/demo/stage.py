@@ -12,8 +12,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +80,10 @@ class Stage:
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in own.items()]
         path.write_text(text + "".join(lines), encoding="utf-8")
 
-    def run(self, name: str, words: Sequence[str], *, expected: int | None = 0) -> str:
-        """Show a command and run it in sight; returns what it said. `expected` None: any failure will do.
+    def run(
+        self, name: str, words: Sequence[str], *, expected: int | None = 0, quiet: bool = False, env: Mapping[str, str] | None = None
+    ) -> str:
+        """Show a command and run it in sight, or `quiet`; returns what it said. `expected` None: any failure will do.
 
         Its exit status is in `commands`, with the one expected.
         """
@@ -89,24 +91,28 @@ class Stage:
         log = self.logs / f"{len(self.commands) + 1}-{name}.log"
         log.unlink(missing_ok=True)
         began = time.monotonic()
-        process = processes.start(words, {**self._env, "ANSIBLE_LOG_PATH": str(log)})
-        try:
-            status = process.wait()
-        finally:
-            processes.end(process, _INTERRUPTED_SECONDS)
+        with log.open("w", encoding="utf-8") if quiet else nullcontext() as out:
+            logged = {} if quiet else {"ANSIBLE_LOG_PATH": str(log)}
+            process = processes.start(words, {**self._env, **logged, **(env or {})}, out)
+            try:
+                status = process.wait()
+            finally:
+                processes.end(process, _INTERRUPTED_SECONDS)
         seconds = round(time.monotonic() - began, 1)
         wanted = (status or 1) if expected is None else expected
         self.commands.append(
             {"name": name, "command": shlex.join(words), "status": status, "expected": wanted, "seconds": seconds}
         )
-        screen.note(f"({seconds:.0f} s, exit status {status})")
+        if not quiet or status != wanted:
+            screen.note(f"({seconds:.0f} s, exit status {status})")
         return log.read_text(encoding="utf-8") if log.exists() else ""
 
-    def must(self, name: str, words: Sequence[str]) -> None:
+    def must(self, name: str, words: Sequence[str], *, quiet: bool = False) -> str:
         """The same for a command without which there is no point in going on; raises StageError."""
-        self.run(name, words)
+        said = self.run(name, words, quiet=quiet)
         if self.commands[-1]["status"] != 0:
-            raise StageError(f"{name} failed; what it said is above and in {_short(self.logs)}")
+            raise StageError(f"{name} failed; what it said is in {_short(self.logs)}")
+        return said
 
     @contextmanager
     def load(self, name: str) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What became of every VM of the plan, as rows for the report and for the screen. Pure."""
+"""What became of every VM of the plan, as rows for the report. Pure."""
 
 from __future__ import annotations
 
@@ -12,16 +12,6 @@ from typing import Any
 from demo.promises import Ledger, Looks
 
 Addresses = Mapping[str, tuple[str | None, str | None]]
-HEADING = (
-    "wave",
-    "VM",
-    "failure domain",
-    "out of service (UTC)",
-    "seconds",
-    "outcome",
-    "new boot id",
-    "address changed",
-)
 
 
 def outcomes(
@@ -65,36 +55,3 @@ def _seconds(entry: Mapping[str, Any]) -> float | None:
     if not entry["start"] or not entry["end"]:
         return None
     return round((datetime.fromisoformat(entry["end"]) - datetime.fromisoformat(entry["start"])).total_seconds(), 1)
-
-
-def as_text(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """The rows for a screen, under their heading."""
-    return [HEADING] + [
-        (
-            str(row["wave"]),
-            row["name"],
-            _place(row),
-            _span(row),
-            "-" if row["seconds"] is None else str(row["seconds"]),
-            row["outcome"],
-            _yes(row["new_boot_id"]),
-            _yes(row["address_changed"]),
-        )
-        for row in rows
-    ]
-
-
-def _place(row: Mapping[str, Any]) -> str:
-    if row["set"]:
-        return f"update domain {row['update_domain']} of {row['set']}"
-    return f"single, zone {row['zone']}" if row["zone"] else "single"
-
-
-def _span(row: Mapping[str, Any]) -> str:
-    if not row["down_from"]:
-        return "-"
-    return f"{row['down_from'][11:19]} - {(row['down_to'] or '')[11:19]}"
-
-
-def _yes(answer: bool) -> str:
-    return "yes" if answer else "no"

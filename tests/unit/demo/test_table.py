@@ -45,10 +45,3 @@ def test_a_row_tells_when_a_vm_was_down_and_what_changed():
     assert (web["outcome"], web["new_boot_id"], web["address_changed"]) == ("succeeded", True, True)
     assert (api["wave"], api["seconds"], api["outcome"]) == (2, None, "not started")
     assert (api["new_boot_id"], api["address_changed"]) == (False, False)
-
-
-def test_the_screen_shows_the_same():
-    heading, web, api = table.as_text(rows())
-    assert len(heading) == len(web) == len(api)
-    assert web == ("1", "web-01", "update domain 0 of web", "12:00:01 - 12:00:05", "4.5", "succeeded", "yes", "yes")
-    assert api == ("2", "api-01", "single, zone 1", "-", "-", "not started", "no", "no")
