@@ -56,8 +56,8 @@ simulator: $(DEMO_STAMP) $(if $(ROOT_USER),system-packages) ## the simulated Azu
 	@PYTHONPATH=tests exec $(BIN)/python -m simulator --fleet $(SIMULATOR_FLEET) --state $(SIMULATOR_STATE) \
 		$(if $(ROOT_USER),--guests)
 
-test: ## everything CI runs
-	@MAKE="$(MAKE)" $(PYTHON) tests/tools/run_tests.py env system-packages sanity lint units integration
+test: ## everything CI runs, in at most 25 minutes on 2 cores
+	@MAKE="$(MAKE)" $(PYTHON) tests/tools/run_tests.py system-packages+env sanity+lint+units demo demo-again integration
 
 sanity: env ## ansible-test sanity on a copy of the checkout
 	@$(BIN)/python tests/tools/sanity.py $(SANITY_ARGS)
@@ -71,10 +71,10 @@ units: env ## unit tests
 	$(PYTEST) tests/unit -n $(TEST_JOBS) --dist loadfile --junitxml=build/test/units.xml
 
 integration: env system-packages ## modules, inventory and playbooks against the simulator
-	$(PYTEST) tests/integration --ignore=tests/integration/clients -n $(TEST_JOBS) --dist loadfile --junitxml=build/test/integration.xml
+	$(PYTEST) tests/integration -m "not long" --ignore=tests/integration/clients -n $(TEST_JOBS) --dist loadfile --junitxml=build/test/integration.xml
 
-test-long: env system-packages ## the long forms of two of them: 20 kills of the controller, traffic through 24 guests
-	LONG=1 $(PYTEST) tests/integration/test_rolling_killed.py tests/integration/test_rolling_traffic.py --junitxml=build/test/long.xml
+test-long: env system-packages ## the long forms of tests: 20 kills of the controller, traffic through 24 guests, and more
+	LONG=1 $(PYTEST) tests/unit tests/integration -m long --ignore=tests/integration/clients --junitxml=build/test/long.xml
 
 test-clients: env system-packages ## the Azure SDK, az and azure.azcollection against the simulator
 	$(PYTEST) tests/integration/clients --junitxml=build/test/clients.xml

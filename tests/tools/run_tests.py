@@ -1,10 +1,11 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the targets given, one after another, and ends with a summary whose last line is `N passed, N failed`.
+"""Makes the targets given, one after another, and ends with where the time went and a last line `N passed, N failed`.
 
-The counts are those of the pytest runs. A step that fails without a failed test (a linter, an installation) counts as one
-failure, so that the closing line never says `0 failed` of a run that failed.
+Targets joined by `+` are made side by side; what each of them printed is shown when it has ended. The counts are those of the pytest
+runs. A step that fails without a failed test (a linter, an installation) counts as one failure, so that the closing line never says
+`0 failed` of a run that failed.
 """
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -34,42 +36,76 @@ def counts() -> tuple[int, int, int]:
     return passed, failed, skipped
 
 
-def make(target: str) -> tuple[bool, str]:
-    """Makes one target; returns whether it succeeded and the line of the summary that says so."""
-    print(f"==== make {target}", flush=True)
-    began = time.monotonic()
-    process = subprocess.Popen([os.environ.get("MAKE", "make"), target], cwd=ROOT)
+@dataclass
+class Step:
+    """One target being made. Side by side with others its output goes to a file."""
+
+    target: str
+    alone: bool
+    status: int | None = None
+    seconds: float = 0.0
+
+    def start(self) -> None:
+        """Begin."""
+        print(f"==== make {self.target}", flush=True)
+        self._began = time.monotonic()
+        self.log = REPORTS / f"{self.target}.log"
+        out = None if self.alone else self.log.open("w", encoding="utf-8")
+        self._process = subprocess.Popen([os.environ.get("MAKE", "make"), self.target], cwd=ROOT, stdout=out, stderr=out and subprocess.STDOUT)
+
+    def poll(self) -> bool:
+        """Whether it has ended; the first time it has, show what it printed."""
+        if self.status is None and (status := self._process.poll()) is not None:
+            self.status, self.seconds = status, time.monotonic() - self._began
+            if not self.alone:
+                print(f"==== make {self.target}: {self.word} after {self.seconds:.0f} s\n{self.log.read_text(encoding='utf-8', errors='replace')}", flush=True)
+        return self.status is not None
+
+    def end(self, number: int | None) -> None:
+        """Pass a signal on, unless Ctrl-C has reached it by itself, and wait: what tests started is theirs to end."""
+        if number is not None:
+            self._process.send_signal(number)
+        self._process.wait()
+
+    @property
+    def word(self) -> str:
+        """How it ended."""
+        return "failed" if self.status else "passed"
+
+
+def make(targets: list[str]) -> list[Step]:
+    """Make targets side by side; returns them when all have ended."""
+    steps = [Step(target, alone=len(targets) == 1) for target in targets]
+    begun: list[Step] = []
     try:
-        status = process.wait()
+        for step in steps:
+            step.start()
+            begun.append(step)
+        while not all([step.poll() for step in steps]):
+            time.sleep(0.2)
     except (KeyboardInterrupt, SystemExit) as stop:
-        # Ctrl-C reaches the tests by itself; what they started is theirs to end, so wait
-        if isinstance(stop, SystemExit):
-            process.terminate()
-        process.wait()
+        for step in begun:
+            step.end(signal.SIGTERM if isinstance(stop, SystemExit) else None)
         raise
-    word = "failed" if status else "passed"
-    return status == 0, f"{target:<16} {word} {time.monotonic() - began:6.1f} s"
+    return steps
 
 
-def main(targets: list[str]) -> int:
-    """Stops at the first target that fails; returns the exit status."""
+def main(groups: list[str]) -> int:
+    """Stops behind the first group in which one fails; returns the exit status."""
     shutil.rmtree(REPORTS, ignore_errors=True)
-    lines = []
-    good = True
-    for target in targets:
-        good, line = make(target)
-        lines.append(line)
-        if not good:
+    REPORTS.mkdir(parents=True)
+    began, steps = time.monotonic(), []
+    for group in groups:
+        steps += make(group.split("+"))
+        if any(step.status for step in steps):
             break
+    broken = [step for step in steps if step.status]
     passed, failed, skipped = counts()
-    if not good:
-        failed = failed or 1
-        lines = lines[-1:]
-    print("\n".join(["====", *lines]))
-    if skipped:
-        print(f"{skipped} skipped")
+    failed = max(failed, 1) if broken else failed
+    print("====", *(f"{step.target:<16} {step.word} {step.seconds:6.1f} s" for step in broken or steps), sep="\n")
+    print(f"{'in all':<16} {'':<6} {time.monotonic() - began:6.1f} s" + (f", {skipped} skipped" if skipped else ""))
     print(f"{passed} passed, {failed} failed", flush=True)
-    return 0 if good and not failed else 1
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
