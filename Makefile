@@ -27,7 +27,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .PHONY: help env system-packages demo demo-again simulator test sanity lint units integration test-long test-clients \
-	bench bench-reading bench-planner bench-redeploy bench-rolling build clean
+	bench bench-check bench-reading bench-planner bench-redeploy bench-rolling build clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -79,7 +79,7 @@ test-long: env system-packages ## the long forms of tests: 20 kills of the contr
 test-clients: env system-packages ## the Azure SDK, az and azure.azcollection against the simulator
 	$(PYTEST) tests/integration/clients --junitxml=build/test/clients.xml
 
-bench: bench-planner bench-reading bench-redeploy bench-rolling ## all benchmarks, beside the tools people use today (after test-clients)
+bench: bench-planner bench-reading bench-redeploy bench-check bench-rolling ## all benchmarks, beside the tools people use today (after test-clients)
 
 bench-reading: env ## inventory and facts of fleets up to 10,000 VMs
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.reading $(BENCH_ARGS)
@@ -89,6 +89,9 @@ bench-planner: env ## plans of big and of many fleets
 
 bench-redeploy: env ## 200 VMs at once
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.redeploy
+
+bench-check: env ## rolling_redeploy --check of 20, 40 and 80 planned hosts beside one ping of them
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.check $(BENCH_ARGS)
 
 bench-rolling: env system-packages ## a rollout over 60 guests beside one ping of them
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.rolling $(ROLLING_ARGS)

@@ -14,9 +14,11 @@ import os
 import statistics
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from benchmarks.reading import Target
 from integration import cloud as clouds
 from integration import fleets, module_counts, run_log
 from integration.cli import INVENTORY, Project
+from integration.cloud import MARK
 from integration.conftest import environment
 from simulator.guests import Guests
 
@@ -32,17 +35,42 @@ SETS, DOMAINS, MEMBERS = 3, 5, 4
 PINGS = 3
 TOP = 15
 _SECONDS = 3600
+_LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class Found:
-    """Wall times in seconds, modules by guest (of the whole run, and from the first wave on), and the profile."""
+    """Wall times in seconds, modules by guest (of the whole run, and from the first wave on), the profile, and by guest the seconds
+    for which it carried a drain mark beyond the time for which Azure had it down."""
 
     pings: list[float]
     rollout: float
     modules: dict[str, list[str]]
     in_waves: dict[str, list[str]]
     profile: list[run_log.Share]
+    out: dict[str, float]
+
+
+class MarkWatch(threading.Thread):
+    """Sees on the guests' disks for how long each carries a drain mark: that is how long it is out of service because of us."""
+
+    def __init__(self, state: Path, names: Iterable[str]) -> None:
+        super().__init__(daemon=True)
+        self._marks = {name: state / "guests" / name / MARK.removeprefix("/") for name in names}
+        self._over = threading.Event()
+        self.seconds = dict.fromkeys(self._marks, 0.0)
+
+    def run(self) -> None:
+        last = time.monotonic()
+        while not self._over.wait(_LOOK_SECONDS):
+            now = time.monotonic()
+            for name, mark in self._marks.items():
+                self.seconds[name] += (now - last) * mark.exists()
+            last = now
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join()
 
 
 def main() -> int:
@@ -65,6 +93,7 @@ def main() -> int:
     print(f"\nwhere the {found.rollout:.0f} s went, by task:")
     for share in found.profile[:TOP]:
         print(f"  {share.seconds:6.1f} s  {share.seconds / found.rollout:4.0%}  {share.times:3} x  {share.name}")
+    print(f"\nout of service beyond Azure's own operation: median {statistics.median(found.out.values()):.1f} s a guest, at most {max(found.out.values()):.1f} s")
     print(f"\n{target.line()}")
     return 0 if target.met else 1
 
@@ -108,13 +137,18 @@ def rolled(cloud: clouds.Cloud, project: Project, due: list[str], log: Path) -> 
     ping = ["ansible", "-i", INVENTORY, "maintenance_due", "-m", "ansible.builtin.ping"]
     pings = [timed(project, *ping) for dummy in range(1 + PINGS)][1:]
     began = time.time()
+    watch = MarkWatch(cloud.sim.directory, due)
+    watch.start()
     rollout = timed(project, *project.playbook_command("rolling_redeploy"), env={"ANSIBLE_LOG_PATH": str(log)})
+    watch.stop()
     if cloud.posts() != dict.fromkeys(due, 1):
         raise SystemExit(f"not every VM was started once: {cloud.posts()}")
     cloud.check_distance()
     waves = run_log.play_began(log, "Redeploy wave by wave")
     state = cloud.sim.directory
-    return Found(pings, rollout, module_counts.executions(state, due, began), module_counts.executions(state, due, waves), run_log.profile(log))
+    down = {write["name"]: (datetime.fromisoformat(write["end"]) - datetime.fromisoformat(write["start"])).total_seconds() for write in cloud.writes()}
+    out = {name: seconds - down[name] for name, seconds in watch.seconds.items()}
+    return Found(pings, rollout, module_counts.executions(state, due, began), module_counts.executions(state, due, waves), run_log.profile(log), out)
 
 
 def timed(project: Project, *command: str, env: dict[str, str] | None = None) -> float:
