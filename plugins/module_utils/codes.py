@@ -22,6 +22,8 @@ FAILED = "failed"
 LATE = "late"
 RETRY = "retry"
 
+_NOT_REGISTERED = ("missingsubscriptionregistration", "subscriptionnotregistered", "invalidresourcenamespace")
+
 
 class Meaning(t.NamedTuple):
     """``start`` and ``end`` are words above; ``remedy`` is what to do next, in one sentence."""
@@ -81,3 +83,13 @@ def meaning(code: str | None, status: int | None = None) -> Meaning:
         return known
     start = LOOK if status == 409 else LATER if status == 429 else SIGN_IN if status == 401 else IN_DOUBT if status and status >= 500 else REFUSED
     return Meaning(start, FAILED, "")
+
+
+def is_gone(code: str | None) -> bool:
+    """Whether a 404 with this code is about the resource asked for; without a code it may be anybody's on the way."""
+    return meaning(code) is _GONE
+
+
+def nothing_there(code: str | None) -> bool:
+    """Whether a list is refused because the subscription has never had anything of that kind: its provider is not registered."""
+    return (code or "").replace(" ", "").lower() in _NOT_REGISTERED

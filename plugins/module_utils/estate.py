@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.addresses import Nic, PublicIp, addresses_of
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import IncompleteFleet
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import Json, Model, View, make_vm
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import Json, Model, View, make_vm, shows_all
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Addresses, Vm, VmId
 
 _VMS = "microsoft.compute/virtualmachines"
@@ -33,6 +33,14 @@ class ScaleSet(t.NamedTuple):
         mode = str((body.get("properties") or {}).get("orchestrationMode") or "Uniform")
         capacity = (body.get("sku") or {}).get("capacity")
         return cls(body["id"], mode.lower() != "flexible", None if capacity is None else int(capacity))
+
+    @staticmethod
+    def counted(view: Json) -> int | None:
+        """How many instances the instance view of a scale set counts, by their provisioning states; None when it does not."""
+        summary = (view.get("virtualMachine") or {}).get("statusesSummary")
+        if not isinstance(summary, list):
+            return None
+        return sum(int(item.get("count") or 0) for item in summary if str(item.get("code", "")).lower().startswith("provisioningstate/"))
 
 
 class Missing(t.NamedTuple):
@@ -175,21 +183,38 @@ class Estate:
         """Whether the status list shows the maintenance block of somebody."""
         return any(view.status for key, view in self.views.items() if key not in self.settled)
 
-    def without_view(self, blocks_listed: bool, only_affected: bool) -> list[Model]:
+    def without_view(self, blocks_listed: bool, only_affected: bool, thorough: bool = False) -> list[Model]:
         """VMs whose own view is to be read, those that may be in a wave first.
 
         ``blocks_listed``: whether status lists are known to show maintenance blocks. A block is optional, so that a list
         without any proves nothing. A VM without a host is in no wave; what else a record needs of it, the list has.
+        The status list may leave out the guest agent and extensions as well: decisions depend on those of VMs in a wave and of the
+        members of their sets, or with ``thorough`` on everybody's.
         """
         lacking = []
+        in_question = self._in_question(only_affected)
         for key, model in self.models.items():
             view = self.views.get(key)
             if key in self.settled and view is not None:
                 continue
-            domain_known = not model.availability_set or view is not None and view.update_domain is not None
-            if view is None or (view.hosted and not (blocks_listed and domain_known)) or not (domain_known or only_affected):
+            tells = view is not None and self._tells_wave(model, view, blocks_listed, only_affected)
+            if not tells or ((thorough or key in in_question) and not shows_all(model, view)):
                 lacking.append(model)
         return sorted(lacking, key=lambda model: self._unlikely(self.views.get(model.id.key)))
+
+    @staticmethod
+    def _tells_wave(model: Model, view: View, blocks_listed: bool, only_affected: bool) -> bool:
+        """Whether a view of the status list is enough to know whether and how the VM is in a wave."""
+        domain_known = not model.availability_set or view.update_domain is not None
+        return not (view.hosted and not (blocks_listed and domain_known)) and (domain_known or only_affected)
+
+    def _in_question(self, only_affected: bool) -> set[str]:
+        """VMs in a wave, and with them the members of their sets unless nobody else is asked for."""
+        affected = {key for key, view in self.views.items() if view.status and key in self.models}
+        if only_affected:
+            return affected
+        sets = {set_key for key in affected if (set_key := self.models[key].set_key)}
+        return affected | {key for key, model in self.models.items() if model.set_key in sets}
 
     @staticmethod
     def _unlikely(view: View | None) -> bool:

@@ -163,7 +163,8 @@ class _FleetReader:
         alive = self._alive()
         # One block seen in any list shows that this cloud's lists carry them.
         blocks_listed = self._selection.trust_status_list or any(reader.estate.lists_blocks() for reader in alive)
-        lacking = [(reader, reader.estate.without_view(blocks_listed, self._selection.only_affected)) for reader in alive]
+        wanted = blocks_listed, self._selection.only_affected, self._selection.thorough
+        lacking = [(reader, reader.estate.without_view(*wanted)) for reader in alive]
         lacking = [(reader, models) for reader, models in lacking if models]
         lanes = max(1, min(_LANES, _MOST_THREADS // max(1, len(lacking))))
         self._run([job for reader, models in lacking for job in reader.views(models, lanes, self._report)])
@@ -181,8 +182,7 @@ class _FleetReader:
                 self._run([reader.location_list()])
                 pairs = pairs_from_locations(place for one in self._readers for place in one.locations)
                 for region in sorted(self._regions(reader) - pairs.keys()):
-                    reader.warnings.append(f"subscription {reader.id}: region {region} is in no list of locations; the region it is paired with "
-                                           "is unknown")
+                    reader.warn(f"region {region} is in no list of locations; the region it is paired with is unknown")
         return pairs
 
     @staticmethod
@@ -205,7 +205,7 @@ class _FleetReader:
         known, affected = 0, []
         for reader in self._alive():
             fleet.gone += reader.estate.gone
-            fleet.warnings += reader.warnings
+            fleet.warnings += reader.warnings()
             for key in self._readable(reader.estate):
                 view = reader.estate.views[key]
                 known += 1

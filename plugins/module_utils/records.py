@@ -43,6 +43,13 @@ class Model(t.NamedTuple):
     spot: bool
     events_on: bool
     nics: tuple[str, ...]
+    extensions: bool = False
+    """Whether it has any."""
+
+    @property
+    def set_key(self) -> str | None:
+        """Key of its availability set or scale set."""
+        return (self.availability_set or self.scale_set or "").lower() or None
 
     @classmethod
     def of(cls, body: Json) -> "Model":
@@ -63,6 +70,7 @@ class Model(t.NamedTuple):
             spot=str(properties.get("priority", "")).lower() in ("spot", "low"),
             events_on=bool(policy) and (policy.get("userInitiatedRedeploy") or {}).get("automaticallyApprove") is not True,
             nics=nic_references(properties),
+            extensions=any("/extensions/" in str(item.get("id")).lower() for item in body.get("resources") or ()),
         )
 
 
@@ -77,6 +85,8 @@ class View(t.NamedTuple):
     status: MaintenanceStatus | None
     failed_extensions: tuple[str, ...]
     provisioned_at: dt.datetime | None = None
+    extensions: bool = False
+    """Whether it says how any extension is."""
 
     @classmethod
     def of(cls, body: t.Any) -> "View | None":
@@ -94,13 +104,21 @@ class View(t.NamedTuple):
             update_domain=body.get("platformUpdateDomain"), fault_domain=body.get("platformFaultDomain"), status=MaintenanceStatus.from_view(body),
             failed_extensions=tuple(str(e.get("name")) for e in body.get("extensions") or ()
                                     if _status_word(e.get("statuses"), "ProvisioningState") == "failed"),
-            provisioned_at=_status_time(body["statuses"], "ProvisioningState"),
+            provisioned_at=_status_time(body["statuses"], "ProvisioningState"), extensions=bool(body.get("extensions")),
         )
 
     @property
     def hosted(self) -> bool:
         """Whether it is on a host, as only such a VM can be in a wave."""
         return self.power not in _NOT_HOSTED
+
+
+def shows_all(model: Model, view: View) -> bool:
+    """Whether a view from a list tells of the guest what the VM's own view would.
+
+    Lists may leave out power state, agent and extensions. A VM without an agent looks the same there: its own view is to be read.
+    """
+    return not view.hosted or (view.power is not None and view.agent != "unknown" and (view.extensions or not model.extensions))
 
 
 def make_vm(model: Model, view: View, addresses: Addresses, paired: t.Mapping[str, tuple[str, ...]]) -> Vm:

@@ -20,7 +20,9 @@ class Selection:
 
     ``strict`` false: what cannot be read is left out by name instead of failing all. Without ``addresses`` the lists of
     network interfaces and public IPs are not read. With ``trust_status_list`` a VM that the status list shows without a
-    maintenance block is in no wave, even while that list shows nobody in one. Raises OptionsError when the query does not parse.
+    maintenance block is in no wave, even while that list shows nobody in one. ``thorough``: the guest agent and extensions of every VM are
+    known, also where the status list leaves them out; else only of VMs in a wave and of their sets. Raises OptionsError when the query
+    does not parse.
     """
 
     subscriptions: t.Sequence[str] = ()
@@ -32,6 +34,7 @@ class Selection:
     strict: bool = True
     second_opinion: str = "none"
     trust_status_list: bool = False
+    thorough: bool = False
     matches: t.Callable[[t.Mapping[str, t.Any]], t.Any] | None = field(init=False, default=None, compare=False)
     """The query as a function of a record, None without one."""
 

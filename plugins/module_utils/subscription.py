@@ -12,7 +12,9 @@ import collections
 import functools
 import typing as t
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import COMPUTE, NETWORK, RESOURCES, SCALE_SET_NETWORK, Arm
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import codes
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import (
+    COMPUTE, NETWORK, RESOURCE_LIST, RESOURCES, SCALE_SET_NETWORK, Arm)
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, IncompleteFleet, NotFound
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.estate import Estate, Missing, ScaleSet, view_of
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import Json, Model, pairs_from_locations
@@ -20,7 +22,6 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm impo
 
 _COMPUTE = "providers/Microsoft.Compute"
 _NETWORK = "providers/Microsoft.Network"
-_RESOURCE_LIST = "2021-04-01"
 _KINDS = " or ".join(f"resourceType eq 'Microsoft.Compute/{kind}'" for kind in ("virtualMachines", "virtualMachineScaleSets"))
 # Answers that say that this list is not to be had, here or by this identity; all else (a server in trouble) is a failure to read.
 _NOT_FOR_US = (400, 403, 404, 405, 501)
@@ -41,11 +42,12 @@ class Job(t.NamedTuple):
 
 
 class SubscriptionReader:
-    """Makes the jobs of one subscription. ``warnings`` collects what is worth saying and loses nothing."""
+    """Makes the jobs of one subscription."""
 
     def __init__(self, arm: Arm, subscription: str, estate: Estate) -> None:
         self._arm, self.id, self.estate = arm, subscription, estate
-        self.warnings: list[str] = []
+        self._warnings: list[str] = []
+        self._without_interfaces: dict[int | None, list[str]] = {}
         self.locations: list[Json] = []
         self._subject = {"subscription": subscription}
 
@@ -82,16 +84,38 @@ class SubscriptionReader:
         """``without`` says what is done where there is no such list; a list that has nothing in its place has none."""
         def run() -> None:
             try:
-                self._arm.each(self._path(path), api_version, self._of(doing), take, params)
+                self._each(path, api_version, doing, take, params)
             except AzureError as error:
                 if not without or error.status not in _NOT_OFFERED:
                     raise
-                self._warn(f"cannot {doing} (HTTP {error.status} {error.code or ''}): {without}".replace(" )", ")"))
+                self.warn(f"cannot {doing} (HTTP {error.status} {error.code or ''}): {without}".replace(" )", ")"))
 
         return Job(self._subject, run)
 
-    def _warn(self, text: str) -> None:
-        self.warnings.append(f"subscription {self.id}: {text}")
+    def _each(self, path: str, api_version: str, doing: str, take: t.Callable[[Json], t.Any], params: t.Mapping[str, str] | None = None) -> None:
+        """A list of the subscription. Where the provider was never registered there is nothing of that kind: an empty list."""
+        taken = 0
+
+        def count(body: Json) -> None:
+            nonlocal taken
+            taken += 1
+            take(body)
+
+        try:
+            self._arm.each(self._path(path), api_version, self._of(doing), count, params)
+        except AzureError as error:
+            if taken or not codes.nothing_there(error.code):
+                raise
+
+    def warn(self, text: str) -> None:
+        """Take note of what is worth saying and loses nothing."""
+        self._warnings.append(f"subscription {self.id}: {text}")
+
+    def warnings(self) -> list[str]:
+        """What was worth saying: what several scale sets have in common is said once, with their number."""
+        counted = [f"subscription {self.id}: cannot list the network interfaces of {len(sets)} scale set{'s' if len(sets) > 1 else ''} (HTTP {status}, "
+                   f"{'first ' if len(sets) > 1 else ''}{min(sets)}): {_ONE_BY_ONE}" for status, sets in self._without_interfaces.items()]
+        return [*self._warnings, *counted]
 
     def _path(self, path: str) -> str:
         return f"/subscriptions/{self.id}/{path}"
@@ -101,22 +125,22 @@ class SubscriptionReader:
 
     def _scale_sets(self) -> list[Job]:
         try:
-            self._arm.each(self._path(f"{_COMPUTE}/virtualMachineScaleSets"), COMPUTE, self._of("list scale sets"), self.estate.take_scale_set)
+            self._each(f"{_COMPUTE}/virtualMachineScaleSets", COMPUTE, "list scale sets", self.estate.take_scale_set)
         except AzureError as error:
             if error.status not in _NO_SUCH_KIND:
                 raise
             # The list of resources would still name those that there are.
-            self._warn(f"there is no list of scale sets (HTTP {error.status} {error.code or ''}); only those that the list of resources names are read")
+            self.warn(f"there is no list of scale sets (HTTP {error.status} {error.code or ''}); only those that the list of resources names are read")
         return [job for scale_set in list(self.estate.scale_sets.values()) for job in self._instance_lists(scale_set)]
 
     def _resources(self) -> None:
         """Resource Manager's own list of ids: it shows what another list lost when it ended early."""
         try:
-            self._arm.each(self._path("resources"), _RESOURCE_LIST, self._of("list resources"), self.estate.take_resource, {"$filter": _KINDS})
+            self._arm.each(self._path("resources"), RESOURCE_LIST, self._of("list resources"), self.estate.take_resource, {"$filter": _KINDS})
         except AzureError as error:
             if error.status not in _NOT_FOR_US:
                 raise
-            self._warn(f"its list of resources cannot be read ({error.code or error.status}), so that scale sets and VMs were only counted against the "
+            self.warn(f"its list of resources cannot be read ({error.code or error.status}), so that scale sets and VMs were only counted against the "
                        "other lists; allow Microsoft.Resources/subscriptions/resources/read")
 
     # -- uniform scale sets -------------------------------------------------------------------------------------------
@@ -174,10 +198,7 @@ class SubscriptionReader:
             if error.status not in _NOT_FOR_US:
                 raise
             return None
-        summary = (view.get("virtualMachine") or {}).get("statusesSummary")
-        if not isinstance(summary, list):
-            return None
-        return sum(int(item.get("count") or 0) for item in summary if str(item.get("code", "")).lower().startswith("provisioningstate/"))
+        return ScaleSet.counted(view)
 
     def _instance_addresses(self, scale_set: ScaleSet) -> None:
         public = False
@@ -195,7 +216,7 @@ class SubscriptionReader:
                 self._arm.get(scale_set.id, COMPUTE, f"read {scale_set.id}")  # is it the set that is gone?
             elif error.status not in _NOT_OFFERED:
                 raise
-            self._warn(f"cannot {doing} (HTTP {error.status}): {_ONE_BY_ONE}")
+            self._without_interfaces.setdefault(error.status, []).append(scale_set.id)
         if public:
             self._instance_ips(scale_set.id)
 

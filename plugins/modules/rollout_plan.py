@@ -363,7 +363,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_csv import to_csv
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_learn import learn
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import ON_DEADLINE, REGION_PAIRS, Policy, PolicyError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_records import PlanError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_records import PERFORM_MAINTENANCE, PlanError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_text import render
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
 
@@ -423,6 +423,12 @@ def subscriptions_of(params, reviewed):
     found = [VmId.parse(vm_id).subscription_id for vm_id in ids] if reviewed or not params["subscriptions"] else []
     named = [*found, *params["subscriptions"], *(reviewed.subscriptions if reviewed else ())]
     return sorted({subscription.lower(): subscription for subscription in named}.values())
+
+
+def judges_everybody(params, reviewed):
+    """Whether VMs are judged that no maintenance and no set of Azure's points to: members of services, and of sets in a plain redeploy."""
+    service, operation = (reviewed.policy.service, reviewed.operation) if reviewed else (params["service"], params["operation"])
+    return bool(service) or operation != PERFORM_MAINTENANCE
 
 
 def with_hosts(fleet, hosts, groups, strict):
@@ -514,7 +520,7 @@ def rollout_plan(module, connect):
         reviewed = rollout_file.from_json(read_json(params["plan_file"], "plan file")) if params["plan_file"] else None
         chosen = rollout_recheck.select_lane(reviewed, params["lane"], params["lanes"]) if reviewed else None
         subscriptions = subscriptions_of(params, reviewed)
-        fleet = read_fleet(connect(), Selection(subscriptions=subscriptions, addresses=params["wave"] is None))
+        fleet = read_fleet(connect(), Selection(subscriptions=subscriptions, addresses=params["wave"] is None, thorough=judges_everybody(params, reviewed)))
         for warning in fleet.warnings:
             module.warn(warning)
         if params["wave"] is not None:

@@ -52,7 +52,7 @@ TOP: dict[str, schema.Check] = {
     "operations": check_operations,
     "faults": schema.list_of(check_fault),
     "locks": schema.list_of(routes_locks.check_lock),
-    "status_only": schema.one_of("full", "lean", "minimal"),
+    "status_only": schema.one_of("full", "lean", "guestless", "minimal"),
     "page_size": schema.whole(1),
     "limits": schema.flag,
     "agent_after_seconds": schema.seconds,

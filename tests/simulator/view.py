@@ -71,6 +71,8 @@ class View:
             view = {"statuses": full["statuses"]}
         elif shape == "lean":
             view = {key: value for key, value in full.items() if key != "maintenanceRedeployStatus"}
+        elif shape == "guestless":
+            view = {key: value for key, value in full.items() if key not in ("vmAgent", "extensions")}
         else:
             view = full
         return {

@@ -38,6 +38,15 @@ def test_counts(text, size, up, down):
     assert (limit.of(size, up=True), limit.of(size, up=False), str(limit)) == (up, down, text)
 
 
+@pytest.mark.parametrize("percent, size, most", [("30%", 5, 1), ("34%", 5, 1), ("39%", 5, 1), ("40%", 5, 2), ("66%", 3, 1), ("67%", 3, 2), ("99%", 2, 1)])
+def test_a_part_of_a_vm_is_never_one_more_that_may_go_down(percent, size, most):
+    """A percentage of what may be unavailable is rounded down; of what must stay up, it is rounded up."""
+    members = [vm(f"m{at}", "set", at) for at in range(size)]
+    for limits in (Availability.parse(percent, None), Availability.parse(None, f"{100 - int(percent[:-1])}%")):
+        held = [limits.held_back(members, {one.id.key for one in members[:count]}) for count in range(1, size + 1)]
+        assert [reason is None for reason in held] == [count <= most for count in range(1, size + 1)]
+
+
 STATES = {
     "w": {}, "s": {"power_state": "stopped"}, "d": {"power_state": "deallocated"}, "n": {"agent": "not_ready"}, "u": {"agent": "unknown"},
     "b": {"provisioning_state": "updating"}, "f": {"provisioning_state": "failed"},

@@ -105,6 +105,23 @@ def test_a_service_over_subscriptions_stays_whole_when_its_plan_is_applied(cloud
     assert code == 0 and result["plan"]["subscriptions"] == [SUBSCRIPTION, OTHER]
 
 
+@pytest.mark.parametrize("shape", ["full", "guestless", "minimal"])
+@pytest.mark.parametrize("options", [{"service": "'shop'"}, {"operation": "redeploy"}])
+def test_a_member_that_is_not_ready_holds_its_service_back(cloud, execute, tmp_path, shape, options):
+    """Also one in no wave, of which the status list does not say how its agent is: in the plan, and when a wave is to begin."""
+    cloud.simulator.fleet.status_only = shape
+    ill, due = ("calm", ("solo", "duo")) if "service" in options else ("web-1", ("web-0a",))
+    for name in ("web-1", "web-0a", "web-0b"):
+        cloud.change(name, wave=None)
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(execute(*due, ill, **options)[1]["plan"]), encoding="utf-8")
+    cloud.change(ill, agent="not_ready")
+    code, result = execute(*due, ill, **options)
+    assert code == 0 and "guest agent is not ready" in json.dumps(result["plan"]["skipped"])
+    code, result = execute(*due, ill, plan_file=str(path), wave=1, lane=1, **options)
+    assert code == 0 and "guest agent is not ready" in json.dumps(result), result
+
+
 def test_minutes_are_learnt_from_a_report(execute, tmp_path):
     report = tmp_path / "report.json"
     report.write_text(json.dumps({"vms": [{"outcome": "succeeded", "elapsed_seconds": 400}]}), encoding="utf-8")
