@@ -14,9 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.addresses import Nic, PublicIp
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import COMPUTE, NETWORK, Arm
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, SignInError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.live import LiveReader, Network
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import Model, View, make_vm
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import Model, View, make_vm, shows_all
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.set_members import references
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Addresses, Vm, VmId, is_busy
 
 MANY = 10
@@ -37,7 +38,7 @@ class Crowd:
 
     def vm(self, vm_id: VmId, network: Network) -> Vm | None:
         """One VM by itself, with its addresses if ``network`` has them."""
-        return self._live.vm(vm_id, addresses=vm_id.subscription_id.lower() in network.listed, network=network)
+        return self._live.vm(vm_id, addresses=vm_id.subscription_id.lower() in network.listed, network=network, lenient=True)
 
     def with_addresses(self, vm: Vm, network: Network) -> Vm:
         """The VM with its addresses; without them when they cannot be read now."""
@@ -54,19 +55,12 @@ class Crowd:
 
         def read(vm_id: VmId) -> Vm | AzureError | None:
             try:
-                return self._live.vm(vm_id, addresses=True, network=network)
+                return self._live.vm(vm_id, addresses=True, network=network, lenient=not self._need_addresses)
             except AzureError as error:
-                return error if self._need_addresses or isinstance(error, SignInError) else self._bare(vm_id)
+                return error
 
         with ThreadPoolExecutor(16) as pool:
             return dict(zip((vm_id.key for vm_id in ids), pool.map(read, ids)))
-
-    def _bare(self, vm_id: VmId) -> Vm | AzureError | None:
-        """The VM without its addresses, for whom they are only worth knowing."""
-        try:
-            return self._live.vm(vm_id)
-        except AzureError as error:
-            return error
 
     def network(self, ids: t.Sequence[VmId]) -> Network:
         """Interfaces and public addresses of the subscriptions that many of the VMs are in; one that cannot be listed is left out."""
@@ -95,14 +89,14 @@ class Crowd:
         groups: dict[str, list[Vm]] = {}
         for vm in vms:
             groups.setdefault(vm.failure_domain.set_key, []).append(vm)
-        listed = self._listed_sets([vm for vm in vms if vm.availability_set])
+        listed, members = self._listed_sets([vm for vm in vms if vm.availability_set]), self._live.members()
 
         def read(key: str, group: t.Sequence[Vm]) -> list[Vm] | AzureError:
             own = {vm.id.key: vm for vm in group}
             if own.keys() <= {vm.id.key for vm in listed.get(key, ())}:
                 return [own.get(vm.id.key, vm) for vm in listed[key]]
             try:
-                return self._live.sets_of(group)[key]
+                return self._live.sets_of(group, members)[key]
             except AzureError as error:
                 return error
 
@@ -124,20 +118,24 @@ class Crowd:
         return found
 
     def _members(self, subscription: str, wanted: t.Collection[str]) -> dict[str, list[Vm]]:
-        path, of = f"/subscriptions/{subscription}/providers/Microsoft.Compute/virtualMachines", f"of subscription {subscription}"
+        """Of sets of which every member that the set itself names is listed, with a view that shows all: a list can end early."""
+        base, of = f"/subscriptions/{subscription}/providers/Microsoft.Compute", f"of subscription {subscription}"
         views: dict[str, View | None] = {}
         members: dict[str, list[Vm | None]] = {}
+        named: dict[str, set[str]] = {}
 
         def take(item: t.Mapping[str, t.Any]) -> None:
             if str(((item.get("properties") or {}).get("availabilitySet") or {}).get("id")).lower() in wanted:
                 model = Model.of(item)
                 view = views.get(model.id.key)
-                members.setdefault(model.availability_set.lower(), []).append(make_vm(model, view, Addresses(), {}) if _tells_enough(view) else None)
+                members.setdefault(model.availability_set.lower(), []).append(make_vm(model, view, Addresses(), {}) if _tells_enough(model, view) else None)
 
-        self._arm.each(path, COMPUTE, f"list {_STATUS} {of}",
+        self._arm.each(f"{base}/virtualMachines", COMPUTE, f"list {_STATUS} {of}",
                        lambda item: views.__setitem__(item["id"].lower(), View.of((item.get("properties") or {}).get("instanceView"))), {"statusOnly": "true"})
-        self._arm.each(path, COMPUTE, f"list virtual machines {of}", take)
-        return {key: found for key, found in members.items() if None not in found}
+        self._arm.each(f"{base}/virtualMachines", COMPUTE, f"list virtual machines {of}", take)
+        self._arm.each(f"{base}/availabilitySets", COMPUTE, f"list availability sets {of}",
+                       lambda item: named.__setitem__(item["id"].lower(), {vm_id.key for vm_id in references(item)}))
+        return {key: found for key, found in members.items() if None not in found and key in named and named[key] <= {vm.id.key for vm in found}}
 
     def in_motion(self, ids: t.Sequence[VmId]) -> dict[str, bool]:
         """By VM key whether a list still shows it as being worked on, or not ready yet; VMs it says nothing about are not in the answer."""
@@ -166,9 +164,9 @@ class Crowd:
         return {subscription: keys for subscription, keys in found.items() if len(keys) >= MANY}
 
 
-def _tells_enough(view: View | None) -> bool:
+def _tells_enough(model: Model, view: View | None) -> bool:
     """Whether a listed view says how a member of a set is, not only that it is there."""
-    return view is not None and view.update_domain is not None and (view.agent != "unknown" or not view.hosted)
+    return view is not None and view.update_domain is not None and shows_all(model, view)
 
 
 def _is_busy(item: t.Mapping[str, t.Any]) -> bool | None:

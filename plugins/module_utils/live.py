@@ -8,11 +8,13 @@ from __future__ import annotations
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import codes
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.addresses import Nic, PublicIp, addresses_of
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import COMPUTE, NETWORK, SCALE_SET_NETWORK, Arm
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import IncompleteFleet, NotFound
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, IncompleteFleet, NotFound, SignInError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.estate import view_of
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import Json, Model, View, make_vm
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import Json, Model, View, make_vm, shows_all
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.set_members import SetMembers
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Addresses, Vm, VmId
 
 _WORKERS = 12
@@ -39,26 +41,45 @@ class LiveReader:
         with ThreadPoolExecutor(_WORKERS) as pool:
             return dict(zip(wanted, pool.map(lambda vm_id: self.vm(vm_id, addresses), wanted.values())))
 
-    def vm(self, vm_id: VmId, addresses: bool = False, network: Network | None = None) -> Vm | None:
-        """One VM; its addresses come from ``network`` when that has its subscription."""
+    def vm(self, vm_id: VmId, addresses: bool = False, network: Network | None = None, lenient: bool = False) -> Vm | None:
+        """One VM, None where Azure says that there is none; its addresses come from ``network`` when that has its subscription.
+
+        ``lenient``: addresses that cannot be read are left out. Only the answer about the VM itself says that it is gone.
+        """
         doing = f"read {vm_id}"
         try:
-            found = self._vm(self._arm.get(str(vm_id), COMPUTE, doing, _EXPAND), doing, addresses, network)
-        except NotFound:
+            body = self._arm.get(str(vm_id), COMPUTE, doing, _EXPAND)
+        except NotFound as error:
+            if not codes.is_gone(error.code):
+                raise
             return None
-        if found.id != vm_id:
-            raise IncompleteFleet(doing, f"the answer is about {found.id}")
-        return found
+        try:
+            model, view = self._parts(body, doing, own=True)
+            if model.id != vm_id:
+                raise IncompleteFleet(doing, f"the answer is about {model.id}")
+            return make_vm(model, view, self._wanted_addresses(model, network, lenient) if addresses else Addresses(), {})
+        except NotFound as error:
+            raise IncompleteFleet(error.doing, f"{error.detail}; the VM itself is there", status=error.status, code=error.code) from error
 
-    def _vm(self, body: Json, doing: str, addresses: bool = False, network: Network | None = None) -> Vm:
-        """A Vm from a body with its view; the view is asked for when the body came without."""
+    def _parts(self, body: Json, doing: str, own: bool) -> tuple[Model, View]:
+        """Model and view of a body; the VM's own view is asked for when the body came without, or (not ``own``) is a list's and tells less."""
         try:
             model, view = Model.of(body), View.of((body.get("properties") or {}).get("instanceView"))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise IncompleteFleet(doing, f"{type(error).__name__}: {error}") from error
-        if view is None:
-            view = view_of(self._arm.get(f"{model.id}/instanceView", COMPUTE, f"read {model.id}"), model.id)
-        return make_vm(model, view, self._addresses(model, network) if addresses else Addresses(), {})
+        if view is None or not (own or shows_all(model, view)):
+            view = view_of(self._arm.get(f"{model.id}/instanceView", COMPUTE, f"read the instance view of {model.id}"), model.id)
+        return model, view
+
+    def _wanted_addresses(self, model: Model, network: Network | None, lenient: bool) -> Addresses:
+        try:
+            return self._addresses(model, network)
+        except SignInError:
+            raise
+        except AzureError:
+            if lenient:
+                return Addresses()
+            raise
 
     def _addresses(self, model: Model, network: Network | None) -> Addresses:
         """Interfaces and addresses that are gone give nothing: that says nothing of the VM."""
@@ -88,51 +109,31 @@ class LiveReader:
             ips = {body["id"].lower(): PublicIp.of(body) for body in bodies}
         return addresses_of(model.nics, nics, ips)
 
-    def sets_of(self, vms: t.Iterable[Vm]) -> dict[str, list[Vm]]:
-        """Every member of each VM's set, by set key; a VM outside sets is its own set."""
-        members: dict[str, list[Vm]] = {}
-        known = {vm.id.key: vm for vm in vms}
+    def members(self) -> SetMembers:
+        """Who belongs to which set, as lists tell it from now on."""
+        return SetMembers(self._arm, self.vms)
+
+    def sets_of(self, vms: t.Iterable[Vm], members: SetMembers | None = None) -> dict[str, list[Vm]]:
+        """Every member of each VM's set, by set key; a VM outside sets is its own set. Raises AzureError when one may be missing."""
+        found: dict[str, list[Vm]] = {}
+        known, members = {vm.id.key: vm for vm in vms}, members or self.members()
         for set_key, one in {vm.failure_domain.set_key: vm for vm in known.values()}.items():
             if one.instance_id is not None:
-                members[set_key] = self._instances(one)
+                found[set_key] = self.instances(one)
                 continue
-            ids = self._member_ids(one)
-            missing = [vm_id for vm_id in ids if vm_id.key not in known]
-            read = self.vms(missing)
-            found = [known.get(vm_id.key) or read[vm_id.key] for vm_id in ids]
-            members[set_key] = [vm for vm in found if vm is not None]
-        return members
+            ids = members.of(one)
+            read = self.vms(vm_id for vm_id in ids if vm_id.key not in known)
+            together = [known.get(vm_id.key) or read[vm_id.key] for vm_id in ids]
+            found[set_key] = [vm for vm in together if vm is not None]
+        return found
 
-    def _instances(self, one: Vm) -> list[Vm]:
-        """All instances of a uniform scale set, with their views, from its own list."""
+    def instances(self, one: Vm) -> list[Vm]:
+        """All instances of a uniform scale set, with their views, from its own list. Whether they are all, its count tells."""
         doing = f"list the instances of {one.scale_set}"
-        found = [self._vm(body, doing) for body in self._arm.list(f"{one.scale_set}/virtualMachines", COMPUTE, doing, _EXPAND)]
+        bodies = self._arm.list(f"{one.scale_set}/virtualMachines", COMPUTE, doing, _EXPAND)
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            parts = list(pool.map(lambda body: self._parts(body, doing, own=False), bodies))
+        found = [make_vm(model, view, Addresses(), {}) for model, view in parts]
         if one.id not in [vm.id for vm in found]:
             raise IncompleteFleet(doing, f"the list does not contain {one.id}")
         return found
-
-    def _member_ids(self, vm: Vm) -> list[VmId]:
-        if vm.set_id is None:
-            return [vm.id]
-        if vm.availability_set:
-            answer = self._arm.get(vm.availability_set, COMPUTE, f"read {vm.availability_set}")
-            ids = [VmId.parse(member["id"]) for member in (answer.get("properties") or {}).get("virtualMachines") or ()]
-            if vm.id in ids:
-                return ids
-        # A flexible scale set does not list its members with their ids, and a set that does not list its own member is not to be
-        # believed; the VMs themselves name their set.
-        return self._ids_by_set(vm)
-
-    def _ids_by_set(self, vm: Vm) -> list[VmId]:
-        subscription, ids = vm.id.subscription_id, []
-
-        def take(body: Json) -> None:
-            model = Model.of(body)
-            if vm.set_id.lower() in (str(model.availability_set).lower(), str(model.scale_set).lower()):
-                ids.append(model.id)
-
-        self._arm.each(f"/subscriptions/{subscription}/providers/Microsoft.Compute/virtualMachines", COMPUTE,
-                       f"list virtual machines of subscription {subscription}", take)
-        if vm.id not in ids:
-            raise IncompleteFleet(f"list the members of {vm.set_id}", f"the list does not contain {vm.id}, which names it as its set")
-        return ids

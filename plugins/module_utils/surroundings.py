@@ -11,7 +11,8 @@ import typing as t
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import guards
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import COMPUTE, Arm
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.crowd import Crowd
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AuthError, AzureError, NotFound, SignInError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AuthError, AzureError, IncompleteFleet, NotFound, SignInError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.estate import ScaleSet
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.underway import UnderWay
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
 
@@ -79,9 +80,8 @@ class Surroundings:
         state = str(properties.get("provisioningState") or "succeeded").lower()
         if state not in ("succeeded", "failed"):
             return f"its scale set is being changed (provisioning state {state}); run again when it has scaled or been upgraded"
-        capacity = (body.get("sku") or {}).get("capacity")
-        if count is not None and isinstance(capacity, int) and capacity != count:
-            return f"its scale set scales: it is to have {capacity} instances, {count} are there; run again when that has ended"
+        if count is not None and (capacity := self._capacity(scale_set, body)) != count:
+            return f"its scale set scales, or the list of its instances ended early: it is to have {capacity} instances, {count} were seen; run again"
         # Automatic upgrades of the operating system roll too, whatever the mode; a manual set without them never does.
         policy = properties.get("upgradePolicy") or {}
         if str(policy.get("mode", "")).lower() != "rolling" and not (policy.get("automaticOSUpgradePolicy") or {}).get("enableAutomaticOSUpgrade"):
@@ -94,6 +94,19 @@ class Surroundings:
             return None
         code = str(((upgrade.get("properties") or {}).get("runningStatus") or {}).get("code", ""))
         return "its scale set is in a rolling upgrade; run again when that has ended" if code.lower() == "rollingforward" else None
+
+    def _capacity(self, scale_set: str, body: t.Mapping[str, t.Any]) -> int:
+        """How many instances a uniform scale set is to have: without that number nobody knows whether its list is complete."""
+        doing = f"count the instances of {scale_set}"
+        try:
+            capacity = ScaleSet.of(body).capacity
+            if capacity is None:
+                capacity = ScaleSet.counted(self._arm.get(f"{scale_set}/instanceView", COMPUTE, doing))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise IncompleteFleet(doing, f"{type(error).__name__}: {error}") from error
+        if capacity is None:
+            raise IncompleteFleet(doing, "neither the scale set nor its instance view says how many it has")
+        return capacity
 
     def _locked(self, vms: t.Sequence[Vm]) -> dict[str, guards.Refusal]:
         """Read-only locks above a VM: Azure refuses every start under one, so it is said before anything is drained."""

@@ -82,7 +82,7 @@ def test_every_util_has_its_place():
         "activity", "alert_store", "announcer", "approval", "arm_reader", "attempts", "crowd", "documents", "fleet", "following", "guest_state",
         "interrupt", "journal", "live", "load_balancer", "load_balancer_pool", "load_balancer_states", "mark_file", "mark_owner",
         "operations", "pacing", "packages", "redeploy", "results", "retrying", "scheduled_events",
-        "second_opinion", "starting", "subscription", "surroundings", "underway",
+        "second_opinion", "set_members", "starting", "subscription", "surroundings", "underway",
     }
     assert {path.stem for path in UTILS.glob("*.py")} - {"__init__"} - DOMAIN - {EXPRESSIONS} <= adapters
 
