@@ -71,6 +71,16 @@ def check(vms: t.Sequence[Vm], members: t.Mapping[str, t.Sequence[Vm]], policy: 
     return refusals
 
 
+def check_again(together: t.Sequence[Vm], before: t.Iterable[Vm], now: t.Sequence[Vm], policy: Policy, ours: t.Collection[str]) -> str | None:
+    """Why VMs of one set that passed may not be started after all, by its members ``now``; None when they may.
+
+    A member that was well ``before``, is not now and is not one of ``ours`` (keys) was started by somebody else, or has failed.
+    """
+    well = {vm.id.key for vm in before if not vm.unavailable_because()}
+    worse = {vm.id.key: words for vm in now if vm.id.key in well and vm.id.key not in ours and (words := vm.unavailable_because())}
+    return _check_set(together, now, policy, ours, worse, worse) if worse else None
+
+
 def _by_set(vms: t.Iterable[Vm]) -> dict[str, list[Vm]]:
     sets: dict[str, list[Vm]] = {}
     for vm in vms:

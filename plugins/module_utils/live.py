@@ -127,12 +127,15 @@ class LiveReader:
             found[set_key] = [vm for vm in together if vm is not None]
         return found
 
-    def instances(self, one: Vm) -> list[Vm]:
-        """All instances of a uniform scale set, with their views, from its own list. Whether they are all, its count tells."""
+    def instances(self, one: Vm, thorough: bool = True) -> list[Vm]:
+        """All instances of a uniform scale set, with their views, from its own list. Whether they are all, its count tells.
+
+        ``thorough``: those of which the list does not say how the guest is are read by themselves.
+        """
         doing = f"list the instances of {one.scale_set}"
         bodies = self._arm.list(f"{one.scale_set}/virtualMachines", COMPUTE, doing, _EXPAND)
         with ThreadPoolExecutor(_WORKERS) as pool:
-            parts = list(pool.map(lambda body: self._parts(body, doing, own=False), bodies))
+            parts = list(pool.map(lambda body: self._parts(body, doing, own=not thorough), bodies))
         found = [make_vm(model, view, Addresses(), {}) for model, view in parts]
         if one.id not in [vm.id for vm in found]:
             raise IncompleteFleet(doing, f"the list does not contain {one.id}")

@@ -23,6 +23,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.followi
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.live import LiveReader
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.operations import Patience
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.other_starts import OtherStarts
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Clock
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.results import Results
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.retrying import Queue
@@ -66,7 +67,8 @@ class Redeploy:
         self._history = History(arm, journal, live, clock, patience, operation, order.since)
         self._surroundings = Surroundings(arm, self._crowd, order.policy, UnderWay(arm, journal, patience.settle))
         queue = Queue(patience.retries)
-        self._starter = Starter(arm, journal, live, self._history, self._results, queue, clock, patience, operation, order.since)
+        others = OtherStarts(arm, live, clock, order.policy, self._surroundings.members)
+        self._starter = Starter(arm, journal, live, self._history, self._results, queue, clock, patience, operation, order.since, others)
         self._following = Following(arm, journal, self._crowd, clock, patience, order, self._results, queue, self._starter, self._judged_anew)
 
     def run(self) -> dict[str, t.Any]:

@@ -12,6 +12,8 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mainten
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.outcome import advise, fold
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm, VmId
 
+_NAMED = 5
+
 
 class Results:
     """Results by VM key. ``before`` holds the VMs as they were last read before a start."""
@@ -24,6 +26,8 @@ class Results:
         self.attempts = dict.fromkeys(self.ids, 0)
         """Starts sent in this call, by VM key."""
         self._results: dict[str, dict[str, t.Any]] = {}
+        self._remarks: dict[str, list[str]] = {}
+        self._alarms: list[str] = []
 
     def __contains__(self, key: str) -> bool:
         return key in self._results
@@ -56,6 +60,12 @@ class Results:
         """More words to the reason."""
         self._results[key]["reason"] += f"; {words}"
 
+    def remark(self, key: str, words: str, loud: bool) -> None:
+        """Words that the reason ends with, whatever becomes of the VM; ``loud`` ones fail the call and are a warning."""
+        self._remarks.setdefault(key, []).append(words)
+        if loud:
+            self._alarms.append(f"{self._results[key]['name']}: {words}")
+
     def seen(self, key: str, after: Vm | None, final: bool) -> None:
         """How the VM is now, and with ``final`` that its attempt has ended."""
         result, now = self._results[key], self._arm.now()
@@ -68,8 +78,12 @@ class Results:
 
     def fold(self, changed: bool) -> dict[str, t.Any]:
         """The module result, keyed by the ids as they were given."""
-        told = {key: {**result, "attempts": self.attempts[key]} for key, result in self._results.items()}
-        return fold({text: {**told[VmId.parse(text).key], "id": text} for text in self._given}, changed)
+        told = {key: {**result, "attempts": self.attempts[key], "reason": "; ".join([result["reason"], *self._remarks.get(key, ())])}
+                for key, result in self._results.items()}
+        folded = fold({text: {**told[VmId.parse(text).key], "id": text} for text in self._given}, changed)
+        if not self._alarms:
+            return folded
+        return {**folded, "failed": True, "warnings": list(self._alarms), "msg": "; ".join([*self._alarms[:_NAMED], folded["msg"]])}
 
 
 def refusal_words(answer: PostResult) -> str:

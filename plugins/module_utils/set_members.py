@@ -112,10 +112,10 @@ class SetMembers:
     def _counted(self, vm: Vm, seen: int, doubt: str | None) -> None:
         """Raises IncompleteFleet when the scale set's own count is higher, or with ``doubt`` when it does not say that this is all."""
         try:
-            capacity = ScaleSet.of(self._arm.get(vm.scale_set, COMPUTE, f"read {vm.scale_set}")).capacity
+            capacity = ScaleSet.of({**self._arm.get(vm.scale_set, COMPUTE, f"read {vm.scale_set}"), "id": vm.scale_set}).capacity
         except SignInError:
             raise
-        except AzureError as error:
+        except (AzureError, *_ODD_ANSWERS) as error:
             if doubt:
                 raise self._unproven(vm, f"{error}, and {doubt}") from error
             return

@@ -18,6 +18,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.live import LiveReader
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time, parse_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.operations import Patience, Watched
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.other_starts import OtherStarts
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Clock
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.results import Results, refusal_words
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.retrying import Queue, Waiting
@@ -35,21 +36,26 @@ class Starter:
     """Starts VMs that all guards let pass. ``open`` are those under way, ``posted`` those that were or may have been started."""
 
     def __init__(self, arm: Arm, journal: Journal, live: LiveReader, history: History, results: Results, queue: Queue, clock: Clock,
-                 patience: Patience, operation: str, since: t.Any) -> None:
+                 patience: Patience, operation: str, since: t.Any, others: OtherStarts) -> None:
         self._arm, self._journal, self._live, self._history = arm, journal, live, history
         self._results, self._queue, self._clock, self._patience = results, queue, clock, patience
-        self._operation, self._since = operation, since
+        self._operation, self._since, self._others = operation, since, others
         self.open: dict[str, Watched] = {}
         self.posted: set[str] = set()
         self._one_by_one: set[str] = set()
+        self._sent: dict[str, str] = {}
+        """Set keys by key of the VMs of which the answer to the start is not dealt with yet."""
         self._stale_at = 0.0
         self._lock = threading.Lock()
 
     def start(self, vms: t.Sequence[Vm]) -> None:
         """Start them all, now that the guards let them pass; each is then under way, in the queue, or settled."""
         self._stale_at = self._clock.monotonic() + _FRESH_SECONDS
+        self._others.begin(vms, self.posted)
         with ThreadPoolExecutor(_WORKERS) as pool:
             list(pool.map(self._start_safely, vms))
+        for key, (words, loud) in self._others.after(self.posted).items():
+            self._results.remark(key, words, loud)
 
     def attach(self, vm: Vm, attempt: t.Mapping[str, t.Any], pause: float = 0.0) -> None:
         """Watch an attempt that is under way, the first time after ``pause`` seconds."""
@@ -85,6 +91,20 @@ class Starter:
                    "client_request_id": str(uuid.uuid4()), "intent_at": format_time(self._arm.now()),
                    "code_before": vm.status.code if vm.status else None}
         self._journal.intend(vm.id, attempt)
+        if reason := self._overtaken(vm):
+            self._history.forget(vm, attempt, NOT_EXECUTED, reason)
+            self._leave(vm.id.key, reason)
+            return
+        with self._lock:
+            self._sent[vm.id.key] = vm.failure_domain.set_key
+        try:
+            self._send(vm, attempt)
+        finally:
+            with self._lock:
+                del self._sent[vm.id.key]
+
+    def _send(self, vm: Vm, attempt: dict[str, t.Any]) -> None:
+        """The POST and what its answer means."""
         try:
             answer = self._arm.post(f"{vm.id}/{ACTIONS[self._operation]}", COMPUTE, attempt["client_request_id"])
         except AzureError as error:  # signing in failed: nothing was sent
@@ -97,6 +117,14 @@ class Starter:
             self._refused(vm, attempt, answer, word)
         else:
             self._begun(vm, attempt, answer)
+
+    def _overtaken(self, vm: Vm) -> str | None:
+        """Why the VM is not started although it passed the guards: its set has changed since, or cannot be read any more."""
+        try:
+            reason = self._others.before(vm)
+        except AzureError as error:
+            return f"its set could not be read again directly before the start: {error}"
+        return f"its set has changed since the guards passed it: {reason}; run again when that has ended" if reason else None
 
     def _leave(self, key: str, words: str) -> None:
         """Not started; what an earlier try came to stays its outcome."""
@@ -158,7 +186,7 @@ class Starter:
         set_key, now = vm.failure_domain.set_key, self._clock.monotonic()
         with self._lock:
             self._one_by_one.add(set_key)
-            others_move = set_key in self.moving_sets()
+            others_move = set_key in self.moving_sets() or any(key != vm.id.key and of == set_key for key, of in self._sent.items())
         if others_move:
             self._wait(Waiting(vm, refusal_words(answer), now, behind=set_key, attempt=attempt, answer=answer), "retry_later")
         elif self._queue.may_retry(vm.id.key):

@@ -24,6 +24,8 @@ class Surroundings:
 
     def __init__(self, arm: Arm, crowd: Crowd, policy: guards.Policy, under_way: UnderWay) -> None:
         self._arm, self._crowd, self._policy, self._under_way = arm, crowd, policy, under_way
+        self.members: dict[str, t.Sequence[Vm]] = {}
+        """Members of each set as they were last judged, by set key."""
 
     def check(self, vms: t.Sequence[Vm], now: dt.datetime, moving: t.Collection[str] = ()) -> dict[str, guards.Refusal]:
         """Refusals by VM key; ``moving`` are keys of VMs that this call has under way."""
@@ -35,6 +37,7 @@ class Surroundings:
                 refusals |= {vm.id.key: guards.Refusal("refused", reason) for vm in vms if vm.failure_domain.set_key == set_key}
             else:
                 members[set_key] = found
+        self.members |= members
         refusals |= self._occupied([vm for vm in vms if vm.id.key not in refusals])
         judged = [vm for vm in vms if vm.id.key not in refusals]
         refusals |= guards.check(judged, members, self._policy, now, moving, under_way=self._others_under_way(judged, members, moving))
@@ -99,7 +102,7 @@ class Surroundings:
         """How many instances a uniform scale set is to have: without that number nobody knows whether its list is complete."""
         doing = f"count the instances of {scale_set}"
         try:
-            capacity = ScaleSet.of(body).capacity
+            capacity = ScaleSet.of({**body, "id": scale_set}).capacity
             if capacity is None:
                 capacity = ScaleSet.counted(self._arm.get(f"{scale_set}/instanceView", COMPUTE, doing))
         except (ValueError, KeyError, TypeError, AttributeError) as error:

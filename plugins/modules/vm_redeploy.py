@@ -14,6 +14,7 @@ description:
     is read again and checked before anything is started, and nothing is ever started twice.
   - Name only VMs that may be down together. VMs of two update domains of one set are refused, and so is a VM while the rest of its set is not healthy.
   - Every VM gets an outcome, also when the task fails. The module fails when any VM did not end in would_start, started, succeeded or already_done.
+  - It also fails, with a warning, when another controller started another update domain of a set in the same moment; docs/safety.md says what holds then.
   - SIGTERM or Ctrl-C ends it after the next look with every outcome told so far; the next run attaches to what is under way.
 options:
   vms:

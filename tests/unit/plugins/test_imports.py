@@ -81,7 +81,7 @@ def test_every_util_has_its_place():
     adapters = AZURE | ANSIBLE | {
         "activity", "alert_store", "announcer", "approval", "arm_reader", "attempts", "crowd", "documents", "fleet", "following", "guest_state",
         "interrupt", "journal", "live", "load_balancer", "load_balancer_pool", "load_balancer_states", "mark_file", "mark_owner",
-        "operations", "pacing", "packages", "redeploy", "results", "retrying", "scheduled_events",
+        "operations", "other_starts", "pacing", "packages", "redeploy", "results", "retrying", "scheduled_events",
         "second_opinion", "set_members", "starting", "subscription", "surroundings", "underway",
     }
     assert {path.stem for path in UTILS.glob("*.py")} - {"__init__"} - DOMAIN - {EXPRESSIONS} <= adapters
