@@ -156,3 +156,22 @@ def test_a_service_that_does_not_come_back_fails_the_host(tmp_path):
     hosts = {"web": {"verify_before": {"running": ["W3SVC"]}, "verify_services": ["W3SVC"], "verify_port_timeout": 1}}
     run, found = play(tmp_path, "probes_windows", hosts, [{"running": []}])
     assert run.returncode == 2 and "Wait for the services that ran before" in run.stdout and len(found["web"]["calls"]) == 2
+
+
+NAMES = [("ssh", None, False), ("local", "sh", False), ("ansible.builtin.ssh", "ansible.builtin.sh", False), ("community.general.lxc", "", False),
+         ("winrm", None, True), ("psrp", None, True), ("ansible.builtin.winrm", None, True), ("ansible.builtin.psrp", None, True),
+         ("ssh", "powershell", True), ("ssh", "cmd", True), ("ansible.builtin.ssh", "ansible.builtin.powershell", True), ("ssh", "ansible.builtin.cmd", True)]
+
+
+def test_connections_and_shells_are_known_by_short_and_by_full_names(tmp_path):
+    hosts = {f"h{at}": {"ansible_connection": connection, **({} if shell is None else {"ansible_shell_type": shell})}
+             for at, (connection, shell, _windows) in enumerate(NAMES)}
+    tasks = [*({"ansible.builtin.include_vars": str(ROLE.parent / role / "vars" / "main.yml")} for role in ("verify", "drain")),
+             {"ansible.builtin.debug": {"msg": "FOUND {{ inventory_hostname }} {{ __verify_windows }} {{ __drain_windows }}"}}]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}), encoding="utf-8")
+    env = {**{key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}, "LC_ALL": "C.UTF-8", "HOME": str(tmp_path)}
+    run = subprocess.run([str(Path(sys.executable).parent / "ansible-playbook"), "-i", "hosts.yml", "play.yml"], cwd=tmp_path, env=env,
+                         capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    found = dict(re.findall(r"FOUND (h\d+) (\w+ \w+)", run.stdout))
+    assert found == {f"h{at}": f"{windows} {windows}" for at, (_connection, _shell, windows) in enumerate(NAMES)}, run.stdout + run.stderr
