@@ -65,7 +65,9 @@ options:
     type: bool
     default: false
   overlay_id_vars:
-    description: Host variables that may hold the id of a VM, the first that does counts. V(id) is what C(azure.azcollection.azure_rm) sets.
+    description:
+      - Host variables that may hold the id of a VM, the first that does counts. V(id) is what C(azure.azcollection.azure_rm) sets.
+      - They may be set by earlier sources, for a host or its groups, and in C(host_vars) and C(group_vars) beside them, also as templates.
     type: list
     elements: str
     default: [azure_vm_id, id, resource_id]

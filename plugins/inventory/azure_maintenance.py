@@ -84,8 +84,13 @@ overlay: true
 import datetime as dt
 import difflib
 
+import os
+
 from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.inventory.helpers import get_group_vars, sort_groups
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.utils.vars import combine_vars
+from ansible.vars.plugins import get_vars_from_inventory_sources
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import Arm
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import ENVIRONMENT, Settings
@@ -104,6 +109,31 @@ _SCOPE = ("subscriptions", "resource_groups", "exclude_resource_groups", "only_a
 _SIGN_IN = ("auth_source", "profile", "subscription_id", "client_id", "tenant", "cloud_environment", "authority_host")
 
 
+class _Host(str):
+    """Name of a host where ansible-core takes a name: it would look for a group of that name first, and make that the VM."""
+
+
+class _HostsFirst:
+    """The inventory for ansible-core's own construction of variables and groups: a :class:`_Host` is the host and nothing else."""
+
+    def __init__(self, inventory):
+        self._inventory = inventory
+
+    def __getattr__(self, name):
+        return getattr(self._inventory, name)
+
+    def add_child(self, group, child):
+        if isinstance(child, _Host):
+            return self._inventory.add_host(str(child), group)
+        return self._inventory.add_child(group, child)
+
+    def set_variable(self, entity, name, value):
+        if isinstance(entity, _Host):
+            self._inventory.hosts[entity].set_variable(name, value)
+        else:
+            self._inventory.set_variable(entity, name, value)
+
+
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     """Takes one reading (from Azure or the cache), names or finds its hosts, then describes and groups them."""
 
@@ -114,6 +144,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def parse(self, inventory, loader, path, cache=True):
         super().parse(inventory, loader, path, cache)
+        self.inventory, self._source = _HostsFirst(inventory), path
         config = self._read_config_data(path)
         try:
             self._refuse_unknown(config)
@@ -184,7 +215,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """A host of its own for each VM."""
         records = [record for record in reading.records if keep(record)]
         pairs = list(zip(host_names(records, namer), records))
-        check_new(self._hosts_there(), pairs, self.get_option("overlay_id_vars"))
+        check_new(self._hosts_there({host for host, _record in pairs}), pairs, self.get_option("overlay_id_vars"))
         return pairs
 
     def _matched(self, reading, keep, namer):
@@ -198,8 +229,30 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._add_up("vms_without_host", len(matches.records_left), lambda before, own: before + own)
         return [(host, record) for host, record in matches.pairs if keep(record)]
 
-    def _hosts_there(self):
-        return {name: host.vars for name, host in self.inventory.hosts.items()}
+    def _hosts_there(self, wanted=None):
+        """Variables that may hold ids, by host; of all hosts, or of those wanted."""
+        folders = [os.path.dirname(source) for source in [*self.inventory.processed_sources, self._source] if source and os.path.isfile(source)]
+        folders = list(dict.fromkeys(reversed(folders)))[::-1]  # each once, where it counts most
+        return {name: self._ids(host, folders) for name, host in self.inventory.hosts.items() if wanted is None or name in wanted}
+
+    def _ids(self, host, folders):
+        """The variables of overlay_id_vars that ansible-core will give the host: from its groups, group_vars and host_vars too, and templated."""
+        groups, found = host.get_groups(), {}
+        for some in ([one for one in groups if one.name == "all"], sort_groups(one for one in groups if one.name != "all"), [host]):
+            own = host.get_vars() if some == [host] else get_group_vars(some)
+            found = combine_vars(combine_vars(found, own), get_vars_from_inventory_sources(self.loader, folders, some, "all"))
+        return {name: self._plain(host.name, name, found) for name in self.get_option("overlay_id_vars") if name in found}
+
+    def _plain(self, host, name, variables):
+        value = variables[name]
+        if not isinstance(value, str) or not self.templar.is_template(value):
+            return value
+        self.templar.available_variables = variables
+        try:
+            return self.templar.template(value)
+        except AnsibleError as error:
+            raise OptionsError(f"host {host}: {name} is a template that cannot be evaluated here ({' '.join(str(error).split())}), so nothing says which "
+                               "VM this host is; write the id itself, or use only variables of the inventory") from None
 
     # -- the inventory --------------------------------------------------------------------------------------------------
 
@@ -209,34 +262,46 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         whole = self.get_option("hostvars_record")
         new = {name for name, record in pairs if name not in inventory.hosts}
         try:
-            for host, record in pairs:
-                inventory.add_host(host)
-                self._give(host, host_vars(record, addresses, whole), host in new)
+            for name, record in pairs:
+                host = self._host(name)
+                self._give(host, host_vars(record, addresses, whole), name in new)
                 for group in grouper.groups(record):
                     if group not in known:
                         known.add(inventory.add_group(group))
-                    inventory.add_child(group, host)
-                construct(host)
+                    inventory.add_host(name, group)  # add_child would add a group of the host's name
+                construct(_Host(name))
+                if not host.groups:
+                    inventory.add_host(name, "ungrouped")  # for ansible-core would add a group of its name
         except AnsibleError:
             for name in new:  # ansible-core keeps what a failing source added; a part of a fleet is worse than none
                 if name in inventory.hosts:
                     inventory.remove_host(inventory.hosts[name])
             raise
 
+    def _host(self, name):
+        """The host of this name, new or not."""
+        namesake = self.inventory.groups.get(name) if name not in self.inventory.hosts else None
+        self.inventory.add_host(name)
+        host = self.inventory.hosts[name]
+        if namesake:
+            for variable in ("inventory_file", "inventory_dir"):  # ansible-core has just written them to the group
+                host.set_variable(variable, namesake.vars.pop(variable, None))
+        return host
+
     def _give(self, host, variables, new):
         if new:
             # set_variable copies and marks each value: of no use to text that stays untrusted, and half the time of a big inventory.
-            self.inventory.hosts[host].vars.update(variables)
+            host.vars.update(variables)
             return
         for key, value in variables.items():
-            self.inventory.set_variable(host, key, value)
+            host.set_variable(key, value)
 
     def _constructor(self):
         """What the user composes: expressions see all of the host's variables, groups the composed ones too."""
         compose, groups, keyed, strict = (self.get_option(name) for name in ("compose", "groups", "keyed_groups", "strict"))
 
         def construct(host):
-            there = self.inventory.hosts[host]
+            there = self.inventory.hosts[str(host)]
             if compose:
                 self._set_composite_vars(compose, there.get_vars(), host, strict=strict)
             values = there.get_vars()

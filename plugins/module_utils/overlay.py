@@ -13,6 +13,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm impo
 
 Record = t.Mapping[str, t.Any]
 Hosts = t.Mapping[str, t.Mapping[str, t.Any]]
+_OWN = "azure_vm_id"
 _SHOWN = 3
 
 
@@ -34,15 +35,21 @@ class Matches:
                 f"{self.hosts_left} hosts without a VM, {len(self.records_left)} VMs without a host")
 
 
-def azure_id(variables: t.Mapping[str, t.Any], id_vars: t.Sequence[str]) -> str | None:
-    """Key (:attr:`VmId.key`) of the first of these variables that holds the id of a VM; None when none does."""
+def azure_id(host: str, variables: t.Mapping[str, t.Any], id_vars: t.Sequence[str]) -> str | None:
+    """Key (:attr:`VmId.key`) of the first of these variables that holds the id of a VM; None when none does.
+
+    Raises OptionsError for an ``azure_vm_id`` that is none: by its name the host would be taken for another VM than a rollout would.
+    """
     for name in id_vars:
         value = variables.get(name)
-        if isinstance(value, str):
-            try:
-                return VmId.parse(value).key
-            except BadVmId:
-                continue  # ``id`` is anybody's name for anything
+        if not value or not (isinstance(value, str) or name == _OWN):
+            continue
+        try:
+            return VmId.parse(value).key
+        except BadVmId as error:
+            if name == _OWN:
+                raise OptionsError(f"host {host}: {name}: {error}") from error
+            # ``id`` is anybody's name for anything
     return None
 
 
@@ -65,7 +72,7 @@ def match(hosts: Hosts, records: t.Sequence[Record], id_vars: t.Sequence[str], n
 def check_new(hosts: Hosts, pairs: t.Iterable[tuple[str, Record]], id_vars: t.Sequence[str]) -> None:
     """Raises OptionsError where a host that is to be added is there already and is another VM: two would become one."""
     for name, record in pairs:
-        there = azure_id(hosts[name], id_vars) if name in hosts else None
+        there = azure_id(name, hosts[name], id_vars) if name in hosts else None
         if there not in (None, record["id"].lower()):
             raise OptionsError(f"{name} would be {record['id']}, but an earlier source has it as {there}; read both subscriptions by one file, "
                                "or give hostnames that tell the VMs apart")
@@ -76,7 +83,7 @@ def _match_ids(hosts: Hosts, records: t.Sequence[Record], id_vars: t.Sequence[st
     places = {record["id"].lower(): at for at, record in enumerate(records)}
     unidentified = []
     for host, variables in hosts.items():
-        key = azure_id(variables, id_vars)
+        key = azure_id(host, variables, id_vars)
         at = places.get(key)
         if key is None:
             unidentified.append(host)

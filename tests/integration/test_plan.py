@@ -45,6 +45,14 @@ def test_the_plan_on_screen_and_on_disk(arm: Cloud, arm_project: Project) -> Non
     assert arm.methods() == {"GET"} and not arm.writes()
 
 
+def test_a_host_that_is_made_of_two_vms_is_refused(arm: Cloud, arm_project: Project) -> None:
+    ids = {name: arm_project.hosts()[1][name]["azure_vm_id"] for name in ("web-1", "web-2")}
+    arm_project.write("host_vars/web-1.yml", {"azure_vm_id": ids["web-2"]})
+    run = arm_project.playbook("rolling_redeploy", "--limit", "web-1,solo-1")
+    assert run.rc != 0 and f"web-1: azure_vm_id is {ids['web-2']}, but azure_vm_name is web-1. " in run.text and "Nothing was touched" in run.text
+    assert not arm.writes() and not arm_project.files()
+
+
 def test_a_limit_shrinks_the_plan_and_all_shows_who_is_skipped(arm: Cloud, arm_project: Project) -> None:
     limited = arm_project.playbook("plan", "--limit", "web-1,web-2,lb-1")
     assert limited.rc == 0 and planned(arm_project) == [{"web-1"}, {"web-2"}]

@@ -39,7 +39,7 @@ def matched(hosts, *records, names=spellings):
     ({"id": 7, "resource_id": ["x"]}, None), ({"vmid": id_of("a")}, None), ({}, None),
 ])
 def test_the_id_a_host_carries(variables, found):
-    assert azure_id(variables, ID_VARS) == found
+    assert azure_id("host", variables, ID_VARS) == found
 
 
 def test_an_id_counts_before_a_name():
