@@ -19,7 +19,11 @@ options:
     choices: [auto, cli, credential_file, env, msi]
     default: auto
   profile:
-    description: Profile of C(~/.azure/credentials) to read. Environment variable E(AZURE_PROFILE).
+    description:
+      - Profile of C(~/.azure/credentials) to read. Environment variable E(AZURE_PROFILE).
+      - A profile is the whole identity. Environment variables for the identity and the subscription do not count beside it, and O(client_id), O(secret),
+        O(tenant) and O(x509_certificate_path) only where the profile lacks them. O(subscription_id) and O(cloud_environment) win over those of the profile.
+      - A profile that only the environment names does not count where one of these options, or another O(auth_source), is given.
     type: str
   subscription_id:
     description: Subscription to work on. Environment variable E(AZURE_SUBSCRIPTION_ID).
@@ -71,7 +75,7 @@ options:
     env:
       - name: ANSIBLE_AZURE_AUTH_SOURCE
   profile:
-    description: Profile of C(~/.azure/credentials) to read.
+    description: Profile of C(~/.azure/credentials) to read. It is the whole identity; see the modules of this collection.
     type: str
     env:
       - name: AZURE_PROFILE

@@ -145,9 +145,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def parse(self, inventory, loader, path, cache=True):
         super().parse(inventory, loader, path, cache)
         self.inventory, self._source = _HostsFirst(inventory), path
-        config = self._read_config_data(path)
+        self._config = self._read_config_data(path)
         try:
-            self._refuse_unknown(config)
+            self._refuse_unknown(self._config)
             missing = missing_packages()
             if missing:
                 raise OptionsError(missing)
@@ -199,7 +199,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return reading
 
     def _fetch(self):
-        arm = Arm(Settings.from_options({name: self.get_option(name) for name in ENVIRONMENT}))
+        arm = Arm(self._settings())
         # An overlay tells VMs of one name apart, so it needs those that are not affected too.
         fleet = read_fleet(arm, Selection(
             subscriptions=self.get_option("subscriptions"), resource_groups=self.get_option("resource_groups"),
@@ -208,6 +208,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             addresses=self.get_option("addresses"), trust_status_list=self.get_option("trust_status_list"),
         ))
         return Snapshot(list(fleet.records()), fleet.now, fleet.left_out, fleet.warnings)
+
+    def _settings(self):
+        """What the file says is told from what the environment says: a profile of the file is the whole identity."""
+        given, environment = ({name: self.get_option(name) for name in ENVIRONMENT if (name in self._config) is there} for there in (True, False))
+        return Settings.from_options(given, environment)
 
     # -- hosts and their VMs --------------------------------------------------------------------------------------------
 

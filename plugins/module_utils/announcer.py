@@ -39,7 +39,7 @@ class Announcer:
         self.interval = _number(options, "interval", 900, 1)
         hours = _texts(options, "deadline_hours", [72, 24, 4])
         self._hours = sorted({_number({"deadline_hours": number}, "deadline_hours", 0, 0) for number in hours})
-        self._settings = Settings.from_options(_sign_in(options, environ))
+        self._settings = Settings.from_options(*_sign_in(options, environ))
         chosen = {name: _texts(options, name, []) for name in _SELECTION[:3]}
         self._selection = Selection.from_options({**chosen, "query": options.get("query"), "addresses": False})
         self._explicit = chosen["subscriptions"] or [one for one in [self._settings.subscription_id] if one]
@@ -151,12 +151,16 @@ def _texts(options: t.Mapping[str, t.Any], name: str, default: list[t.Any]) -> l
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _sign_in(options: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> dict[str, t.Any]:
-    """Sign-in options, from the environment where they are not given, with the defaults that modules have."""
-    found = {name: options.get(name) or next((environ[variable] for variable in variables if environ.get(variable)), None)
-             for name, variables in ENVIRONMENT.items()}
-    flag = str(found["disable_instance_discovery"] or "").lower()
+def _sign_in(options: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+    """Sign-in options that are given, and those of the environment for the others."""
+    given = {name: options[name] for name in ENVIRONMENT if options.get(name) not in (None, "")}
+    heard = {name: next((environ[variable] for variable in variables if environ.get(variable)), None)
+             for name, variables in ENVIRONMENT.items() if name not in given}
+    return _with_flag(given), _with_flag(heard)
+
+
+def _with_flag(found: dict[str, t.Any]) -> dict[str, t.Any]:
+    flag = str(found.get("disable_instance_discovery") or "").lower()
     if flag not in _TRUE + _FALSE:
         raise OptionsError(f"disable_instance_discovery {flag!r} is neither true nor false")
-    return {**found, "auth_source": found["auth_source"] or "auto", "cloud_environment": found["cloud_environment"] or "AzureCloud",
-            "disable_instance_discovery": flag in _TRUE}
+    return {**found, "disable_instance_discovery": flag in _TRUE}

@@ -34,7 +34,9 @@ ENVIRONMENT = {
 AUTH_SOURCES = ("auto", "cli", "credential_file", "env", "msi")
 _CLOUDS = {"AzureCloud": ("AZURE_PUBLIC_CLOUD", "AZURE_PUBLIC_CLOUD"), "AzureChinaCloud": ("AZURE_CHINA_CLOUD", "AZURE_CHINA"),
            "AzureUSGovernment": ("AZURE_US_GOVERNMENT", "AZURE_GOVERNMENT")}
-_FILE_KEYS = ("subscription_id", "client_id", "secret", "tenant", "cloud_environment")
+_PROOFS = ("secret", "x509_certificate_path")
+_PRINCIPAL = ("client_id", "tenant", *_PROOFS)
+_FILE_KEYS = ("subscription_id", "cloud_environment", *_PRINCIPAL)
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,23 @@ class Settings:
     disable_instance_discovery: bool = False
 
     @classmethod
-    def from_options(cls, options: t.Mapping[str, t.Any]) -> "Settings":
-        """Settings from module or plugin options; raises OptionsError when they cannot work."""
-        chosen = {name: options[name] for name in ENVIRONMENT if options.get(name) not in (None, "")}
-        if chosen.get("auth_source") == "credential_file" or chosen.get("profile"):
-            # A default is no choice: it must not hide what the profile says.
-            given = {name: value for name, value in chosen.items() if value != cls.__dataclass_fields__[name].default}
-            chosen = {**chosen, **_read_profile(chosen.get("profile") or "default"), **given}
+    def from_options(cls, options: t.Mapping[str, t.Any], environment: t.Mapping[str, t.Any] | None = None) -> "Settings":
+        """Settings from what a task or file says and, where that is silent, from the environment; both by option name.
+
+        A profile is the whole identity: nothing of the environment is mixed into it, and options beside it give only what it lacks
+        (and the subscription and the cloud). Raises OptionsError when the settings cannot work.
+        """
+        given, heard = (_chosen(values) for values in (options, environment or {}))
+        profile = _profile_of(given, heard)
+        if profile is None:
+            chosen = {**heard, **given}
+        else:
+            whole = _read_profile(profile)
+            others = ("auth_source", "subscription_id", *_PRINCIPAL, *(["authority_host"] if "cloud_environment" in whole else []))
+            where = {name: value for name, value in heard.items() if name not in others}
+            proven = not whole.keys().isdisjoint(_PROOFS)
+            beside = {name: value for name, value in given.items() if not (name in _PRINCIPAL and (name in whole or (proven and name in _PROOFS)))}
+            chosen = {"auth_source": "credential_file", **where, **whole, **beside}
         settings = cls(**chosen)
         settings.validate()
         return settings
@@ -78,8 +90,8 @@ class Settings:
             missing = [name for name, value in (("client_id", self.client_id), ("tenant", self.tenant),
                                                 ("secret", proof)) if not value]
             if missing:
-                raise OptionsError(f"signing in as a service principal needs {' and '.join(missing)} too; set the option or "
-                                   + ", ".join(ENVIRONMENT[name][-1] for name in missing))
+                other = "write it into the profile" if self.auth_source == "credential_file" else ", ".join(ENVIRONMENT[name][-1] for name in missing)
+                raise OptionsError(f"signing in as a service principal needs {' and '.join(missing)} too; set the option or {other}")
 
     @property
     def service_principal(self) -> bool:
@@ -96,6 +108,23 @@ class Cloud:
     scope: str
 
 
+def _chosen(values: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What was chosen: a default is no choice, and must not hide what the profile or the environment says."""
+    defaults = {name: Settings.__dataclass_fields__[name].default for name in ENVIRONMENT}
+    return {name: values[name] for name in ENVIRONMENT if values.get(name) not in (None, "", defaults[name])}
+
+
+def _profile_of(given: t.Mapping[str, t.Any], heard: t.Mapping[str, t.Any]) -> str | None:
+    """The profile to sign in by, if any. One that only the environment names does not overrule a sign-in that the task or file names."""
+    named = given.get("profile") or heard.get("profile")
+    if given.get("profile") or given.get("auth_source") == "credential_file":
+        return named or "default"
+    source = given.get("auth_source") or heard.get("auth_source") or "auto"
+    if source not in ("auto", "credential_file") or any(name in given for name in _PRINCIPAL):
+        return None
+    return named or ("default" if source == "credential_file" else None)
+
+
 def _read_profile(profile: str) -> dict[str, str]:
     """A profile of azure.azcollection's ``~/.azure/credentials`` file."""
     path = Path(os.environ.get("AZURE_CONFIG_DIR", "~/.azure")).expanduser() / "credentials"
@@ -106,7 +135,9 @@ def _read_profile(profile: str) -> dict[str, str]:
         raise OptionsError(f"credential file {path} cannot be read: {' '.join(str(error).split())}") from error
     if not parser.has_section(profile):
         raise OptionsError(f"credential file {path} has no profile [{profile}]")
-    return {key: parser.get(profile, key) for key in _FILE_KEYS if parser.has_option(profile, key)}
+    found = {key: parser.get(profile, key, fallback="") for key in _FILE_KEYS}
+    found["x509_certificate_path"] = os.path.expanduser(found["x509_certificate_path"])
+    return {key: value for key, value in found.items() if value}
 
 
 def resolve_cloud(settings: Settings, fetch: t.Callable[[str], t.Any]) -> Cloud:

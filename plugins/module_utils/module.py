@@ -16,9 +16,18 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.package
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import BadVmId
 
 
-def auth_spec() -> dict[str, t.Any]:
-    """Argument spec of the sign-in options (doc fragment ``azure``)."""
-    spec: dict[str, t.Any] = {name: {"type": "str", "fallback": (env_fallback, list(variables))} for name, variables in ENVIRONMENT.items()}
+def auth_spec(heard: set[str] | None = None) -> dict[str, t.Any]:
+    """Argument spec of the sign-in options (doc fragment ``azure``); ``heard`` gets the names of those that the environment gave."""
+    noted: set[str] = set() if heard is None else heard
+
+    def fallback(name: str) -> t.Callable[..., t.Any]:
+        def look(*variables: str) -> t.Any:
+            value = env_fallback(*variables)
+            noted.add(name)
+            return value
+        return look
+
+    spec: dict[str, t.Any] = {name: {"type": "str", "fallback": (fallback(name), list(variables))} for name, variables in ENVIRONMENT.items()}
     spec["auth_source"].update(choices=list(AUTH_SOURCES), default="auto")
     spec["secret"]["no_log"] = True
     spec["x509_certificate_path"]["type"] = "path"
@@ -34,12 +43,14 @@ def run(spec: dict[str, t.Any], action: t.Callable[[AnsibleModule, t.Callable[..
     are to be on one of its own. It may raise
     AzureError, OptionsError or BadVmId; each becomes one clear message.
     """
-    module = AnsibleModule(argument_spec={**spec, **auth_spec()}, **module_arguments)
+    heard: set[str] = set()
+    module = AnsibleModule(argument_spec={**spec, **auth_spec(heard)}, **module_arguments)
     missing = missing_packages()
     if missing:
         module.fail_json(msg=missing)
     try:
-        settings = Settings.from_options(module.params)
+        given, environment = ({name: module.params[name] for name in ENVIRONMENT if (name in heard) is there} for there in (False, True))
+        settings = Settings.from_options(given, environment)
         result = action(module, lambda *clock: Arm(settings, *clock))
     except AzureError as error:
         module.fail_json(msg=str(error), failure=error.to_result())

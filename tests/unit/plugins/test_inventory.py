@@ -21,6 +21,7 @@ from unit.plugins.module_utils.rollout_fleet import NOW, SUBSCRIPTION, vm
 
 from ansible_collections.fleetops.azure_maintenance.plugins.doc_fragments import azure, inventory
 from ansible_collections.fleetops.azure_maintenance.plugins.inventory.azure_maintenance import DOCUMENTATION, InventoryModule
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import ENVIRONMENT
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.snapshot import Snapshot
 
 OURS = "50-own.azure_maintenance.yml"
@@ -44,9 +45,12 @@ class Folder:
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, screen: pytest.CaptureFixture[str]) -> None:
         self.path, self._screen, self.vms = path, screen, [vm("db"), vm("web")]
+        self.use(monkeypatch, lambda plugin: Snapshot([one.to_record(NOW) for one in self.vms], NOW))
+
+    def use(self, monkeypatch: pytest.MonkeyPatch, fetch: t.Callable[[InventoryModule], Snapshot]) -> None:
         monkeypatch.setattr(C, "INVENTORY_ANY_UNPARSED_IS_FAILED", True)
         monkeypatch.setattr(inventory_loader, "get", load)
-        monkeypatch.setattr(InventoryModule, "_fetch", lambda plugin: Snapshot([one.to_record(NOW) for one in self.vms], NOW))
+        monkeypatch.setattr(InventoryModule, "_fetch", fetch)
 
     def write(self, name: str, data: t.Any) -> None:
         path = self.path / name
@@ -124,6 +128,22 @@ def test_a_vm_that_is_called_as_a_default_group(folder: Folder, name: str) -> No
     folder.read()
     assert folder.members(name) == folder.members("maintenance_due") == {name, "web"}
     assert folder.variables(name)["azure_vm_id"] == id_of(name) and folder.variables("web")["azure_vm_id"] == id_of("web")
+
+
+# -- signing in -----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", [name for option in ("client_id", "secret", "tenant", "subscription_id", "x509_certificate_path", "auth_source")
+                                  for name in ENVIRONMENT[option]])
+def test_a_profile_of_the_file_wins_over_every_environment_name(folder: Folder, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    found: list[t.Any] = []
+    folder.use(monkeypatch, lambda plugin: found.append(plugin._settings()) or Snapshot([vm("web").to_record(NOW)], NOW))
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(folder.path))
+    (folder.path / "credentials").write_text("[test]\nsubscription_id = sub\nclient_id = c\nsecret = s\ntenant = t\n", encoding="utf-8")
+    monkeypatch.setenv(name, "cli" if "AUTH" in name else "of the environment")
+    folder.read(profile="test")
+    (settings,) = found
+    assert (settings.auth_source, settings.client_id, settings.secret, settings.tenant, settings.subscription_id, settings.x509_certificate_path) == (
+        "credential_file", "c", "s", "t", "sub", None)
 
 
 # -- ids wherever variables of hosts are kept -----------------------------------------------------------------------------

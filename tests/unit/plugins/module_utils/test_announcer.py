@@ -154,6 +154,14 @@ def test_options_as_rulebook_variables_give_them(cloud, start):
     assert kinds(source.poll()) == [*opened("far"), ("deadline_near", "far")] and source.interval == 60
 
 
+@pytest.mark.parametrize("name", ["AZURE_CLIENT_ID", "AZURE_SECRET", "AZURE_CLIENT_SECRET", "AZURE_TENANT", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID"])
+def test_a_profile_is_the_whole_identity(start, tmp_path, monkeypatch, name):
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    (tmp_path / "credentials").write_text("[test]\nsubscription_id = sub\nclient_id = c\nsecret = s\ntenant = t\n", encoding="utf-8")
+    found = start({name: "of the environment"}, profile="test", **dict.fromkeys(("client_id", "secret", "tenant", "subscription_id")))._settings
+    assert (found.client_id, found.secret, found.tenant, found.subscription_id) == ("c", "s", "t", "sub")
+
+
 def test_a_disk_that_is_full_is_a_failure_of_that_poll(start, monkeypatch):
     source = start()
 

@@ -66,7 +66,8 @@ def credential_file(tmp_path, monkeypatch):
     monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
     (tmp_path / "credentials").write_text(
         "[default]\nsubscription_id = sub\nclient_id = c\nsecret = 50%off\ntenant = t\n[half]\nclient_id = c\nsecret = s\n"
-        "[china]\nclient_id = c\nsecret = s\ntenant = t\ncloud_environment = AzureChinaCloud\n", encoding="utf-8")
+        "[china]\nclient_id = c\nsecret = s\ntenant = t\ncloud_environment = AzureChinaCloud\n"
+        "[certified]\nclient_id = c\nsecret =\nx509_certificate_path = /c.pem\ntenant = t\n", encoding="utf-8")
     return tmp_path / "credentials"
 
 
@@ -100,6 +101,63 @@ def test_a_credential_file_nobody_can_read(credential_file, text):
     credential_file.write_text(text, encoding="utf-8")
     with pytest.raises(OptionsError, match="credential file|needs"):
         settings(auth_source="credential_file")
+
+
+ELSEWHERE = {"client_id": "env-c", "secret": "env-s", "tenant": "env-t", "subscription_id": "env-sub", "x509_certificate_path": "/env.pem",
+             "auth_source": "cli"}
+NAMED = {"default": ("c", "50%off", "t", "sub", None), "china": ("c", "s", "t", None, None), "certified": ("c", None, "t", None, "/c.pem")}
+
+
+def identity_of(found):
+    return found.client_id, found.secret, found.tenant, found.subscription_id, found.x509_certificate_path
+
+
+@pytest.mark.parametrize("name", [*ELSEWHERE, "all"])
+@pytest.mark.parametrize("options, profile", [
+    ({"profile": "default"}, "default"), ({"auth_source": "credential_file"}, "default"), ({"profile": "china"}, "china"),
+    ({"profile": "certified"}, "certified"), ({"auth_source": "credential_file", "profile": "china"}, "china")])
+def test_a_profile_is_the_whole_identity_whatever_the_environment_has(credential_file, options, profile, name):
+    environment = ELSEWHERE if name == "all" else {name: ELSEWHERE[name]}
+    found = Settings.from_options({**DEFAULTS, **options}, environment)
+    assert identity_of(found) == NAMED[profile] and found.auth_source == "credential_file" and found.service_principal
+
+
+@pytest.mark.parametrize("name", ["client_id", "secret", "tenant", "x509_certificate_path"])
+def test_a_profile_that_the_environment_names_is_no_less_whole(credential_file, name):
+    assert identity_of(Settings.from_options(DEFAULTS, {"profile": "china", name: "of the environment"})) == NAMED["china"]
+    assert identity_of(Settings.from_options({"profile": "china"}, {"profile": "default", name: "of the environment"})) == NAMED["china"]
+
+
+@pytest.mark.parametrize("options, found", [
+    ({"subscription_id": "mine"}, ("c", "s", "t", "mine", None)), ({"client_id": "other"}, NAMED["china"]), ({"secret": "other"}, NAMED["china"]),
+    ({"x509_certificate_path": "/other.pem"}, NAMED["china"])])
+def test_options_beside_a_profile_give_what_it_lacks(credential_file, options, found):
+    assert identity_of(settings(profile="china", **options)) == found
+    assert identity_of(settings(profile="half", tenant="t")) == ("c", "s", "t", None, None)
+
+
+@pytest.mark.parametrize("options", [PRINCIPAL, {"auth_source": "msi"}, {"auth_source": "cli"}, {"client_id": "mine"}])
+def test_a_sign_in_that_is_named_is_not_overruled_by_a_profile_of_the_environment(credential_file, options):
+    found = Settings.from_options({**DEFAULTS, **options}, {"profile": "default"})
+    assert (found.client_id, found.secret, found.subscription_id) == (options.get("client_id"), options.get("secret"), None)
+
+
+def test_half_a_profile_is_not_completed_by_the_environment(credential_file):
+    with pytest.raises(OptionsError, match="needs tenant too; set the option or write it into the profile"):
+        Settings.from_options({"profile": "half"}, {"tenant": "of another identity"})
+
+
+def test_where_the_cloud_is_may_come_from_the_environment(credential_file):
+    where = {"cloud_environment": "https://arm.example", "authority_host": "login.example", "disable_instance_discovery": True}
+    found = Settings.from_options({"profile": "default", **DEFAULTS}, where)
+    assert (found.cloud_environment, found.authority_host, found.disable_instance_discovery) == tuple(where.values())
+    found = Settings.from_options({"profile": "china"}, where)
+    assert (found.cloud_environment, found.authority_host) == ("AzureChinaCloud", None), "who signs in there is not sent to another cloud's authority"
+
+
+def test_the_environment_completes_options_where_no_profile_is_named():
+    found = Settings.from_options({"secret": "mine"}, PRINCIPAL)
+    assert (found.client_id, found.secret, found.tenant) == ("c", "mine", "t")
 
 
 # -- clouds ---------------------------------------------------------------------------------------------------------------

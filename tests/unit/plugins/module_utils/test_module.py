@@ -70,6 +70,23 @@ def test_an_option_wins_over_its_environment(capsys, monkeypatch):
     assert (code, result["seen"]) == (0, ["given", "first"])
 
 
+IDENTITY = [(name, variable) for name, variable in ALL_ENVIRONMENT if name not in ("profile", "cloud_environment", "authority_host", "disable_instance_discovery")]
+
+
+@pytest.mark.parametrize("name, variable", IDENTITY)
+def test_a_profile_that_the_task_names_wins_over_every_environment_name(capsys, monkeypatch, tmp_path, name, variable):
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    (tmp_path / "credentials").write_text("[test]\nsubscription_id = sub\nclient_id = c\nsecret = s\ntenant = t\n", encoding="utf-8")
+    monkeypatch.setenv(variable, VALUES.get(name, "of the environment"))
+
+    def signed_in(module, connect):
+        found = connect().settings
+        return {"seen": [found.auth_source, found.subscription_id, found.client_id, found.tenant, found.secret == "s", found.x509_certificate_path]}
+
+    code, result = execute(capsys, signed_in, profile="test")
+    assert (code, result["seen"]) == (0, ["credential_file", "sub", "c", "t", True, None])
+
+
 @pytest.mark.parametrize("error, failure", [
     (AzureError("list", "HTTP 403", status=403, code="AuthorizationFailed", request_id="r", retry_after=3),
      {"doing": "list", "detail": "HTTP 403", "status": 403, "code": "AuthorizationFailed", "request_id": "r", "retry_after": 3}),
