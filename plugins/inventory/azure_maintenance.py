@@ -100,7 +100,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.hosts i
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.overlay import check_new, match
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.packages import missing_packages
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.query import compile_query
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.query import compile_query, mistakes, no_match
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.snapshot import Snapshot
 
 # What decides which data are read: a cache filled under other values of these answers another question.
@@ -174,7 +174,18 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         query = self.get_option("query")
         wanted = compile_query(query, "query") if query else None
         affected = self.get_option("only_affected")
-        return lambda record: (not affected or record["maintenance"]["last_operation"] is not None) and (wanted is None or bool(wanted(record)))
+
+        def chosen(records):
+            found = [record for record in records if not affected or record["maintenance"]["last_operation"] is not None]
+            matching = [record for record in found if wanted is None or wanted(record)]
+            words = mistakes(query, found) if query else ""
+            if found and not matching:
+                words = f"matches none of the {len(found)} VMs{' in a wave' if affected else ''}: {no_match(query, found)}"
+            if words:
+                self.display.warning(f"{self._source}: query {query!r} {words}")
+            return matching
+
+        return chosen
 
     def _namer(self):
         searches = [compile_query(expression, "hostnames") for expression in self.get_option("hostnames")]
@@ -218,7 +229,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _named(self, reading, keep, namer):
         """A host of its own for each VM."""
-        records = [record for record in reading.records if keep(record)]
+        records = keep(reading.records)
         pairs = list(zip(host_names(records, namer), records))
         check_new(self._hosts_there({host for host, _record in pairs}), pairs, self.get_option("overlay_id_vars"))
         return pairs
@@ -232,7 +243,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if homeless:
             self.display.warning(f"overlay: {len(homeless)} VMs that may be redeployed now have no host in this inventory, such as {homeless[0]}")
         self._add_up("vms_without_host", len(matches.records_left), lambda before, own: before + own)
-        return [(host, record) for host, record in matches.pairs if keep(record)]
+        kept = {record["id"] for record in keep([record for _host, record in matches.pairs])}
+        return [(host, record) for host, record in matches.pairs if record["id"] in kept]
 
     def _hosts_there(self, wanted=None):
         """Variables that may hold ids, by host; of all hosts, or of those wanted."""

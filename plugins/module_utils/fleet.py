@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import RESOURCES, Arm
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, IncompleteFleet, SignInError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.estate import Estate
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.query import mistakes, no_match
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.records import pairs_from_locations
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.second_opinion import second_opinion
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.selection import Selection
@@ -47,6 +48,8 @@ class Fleet:
     warnings: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     second_opinion: dict[str, t.Any] | None = None
+    unmatched: int = 0
+    """How many VMs there were to choose from, when the query matched none of them."""
 
     def records(self) -> t.Iterator[dict[str, t.Any]]:
         """The record of each VM, made when it is asked for."""
@@ -202,7 +205,7 @@ class _FleetReader:
         fleet, selection = self._fleet, self._selection
         self._name_left_out()
         self._warn_of_empty_groups()
-        known, affected = 0, []
+        known, affected, others = 0, [], []
         for reader in self._alive():
             fleet.gone += reader.estate.gone
             fleet.warnings += reader.warnings()
@@ -214,14 +217,28 @@ class _FleetReader:
                 elif selection.only_affected:
                     continue
                 vm = reader.estate.vm(key, pairs)
-                if selection.matches is None or selection.matches(vm.to_record(fleet.now)):
-                    fleet.vms.append(vm)
+                matched = selection.matches is None or selection.matches(vm.to_record(fleet.now))
+                (fleet.vms if matched else others).append(vm)
+        self._doubt_query(others)
         fleet.vms.sort(key=lambda vm: vm.id.key)
         if selection.second_opinion != "none":
             self._compare({key for key, completed in affected if not completed})
         fleet.counts = {"subscriptions": len(self._readers), "vms": known, "affected": len(affected), "returned": len(fleet.vms),
                         "gone": len(fleet.gone), "left_out": len(fleet.left_out), "views_listed": max(0, known - views_read),
                         "views_read": views_read, "requests": self._arm.requests}
+
+    def _doubt_query(self, others: t.Sequence[Vm]) -> None:
+        """A query that matches nothing, or names what no VM has, may be one that is misspelt."""
+        fleet, query = self._fleet, self._selection.query
+        if not query or not (fleet.vms or others):
+            return
+        records = [vm.to_record(fleet.now) for vm in (*fleet.vms, *others)]
+        words = mistakes(query, records)
+        if not fleet.vms:
+            fleet.unmatched = len(others)
+            words = f"matches none of the {len(others)} VMs{' in a wave' if self._selection.only_affected else ''}: {no_match(query, records)}"
+        if words:
+            fleet.warnings.append(f"query {query!r} {words}")
 
     def _name_left_out(self) -> None:
         for (kind, name), error in sorted(self._failures.items()):

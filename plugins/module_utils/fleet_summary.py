@@ -15,10 +15,11 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm impo
 _DONE_WITH = ("not_hosted", "not_scheduled", "done", "expired")
 
 
-def summarize(vms: t.Sequence[Vm], now: dt.datetime) -> dict[str, t.Any]:
+def summarize(vms: t.Sequence[Vm], now: dt.datetime, unmatched: int = 0) -> dict[str, t.Any]:
     """``states`` (number of VMs by state), ``startable`` (names of those that may be started now and need no consent), ``need_consent``
     (names of startable ones with a blocking hazard), ``next_deadline`` (end of the self-service window that ends first among
-    VMs still to be done, as ISO time, or None), ``next_deadline_vms`` (their names) and ``text`` (one sentence)."""
+    VMs still to be done, as ISO time, or None), ``next_deadline_vms`` (their names) and ``text`` (one sentence). ``unmatched`` is the
+    number of VMs of which the query matched none."""
     states = collections.Counter(vm.state(now) for vm in vms)
     startable = [vm for vm in vms if vm.state(now) == "startable"]
     consent = [vm for vm in startable if vm.blocking_hazards]
@@ -31,7 +32,7 @@ def summarize(vms: t.Sequence[Vm], now: dt.datetime) -> dict[str, t.Any]:
         "states": {state: states[state] for state in STATES if states[state]},
         "startable": [vm.name for vm in startable if vm not in consent], "need_consent": [vm.name for vm in consent],
         "next_deadline": format_time(deadline), "next_deadline_vms": ends[deadline] if deadline else [],
-        "text": _sentence(len(vms), states, len(consent), deadline, now),
+        "text": f"The query matched none of {unmatched} VMs." if unmatched else _sentence(len(vms), states, len(consent), deadline, now),
     }
 
 

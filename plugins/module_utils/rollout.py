@@ -30,7 +30,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_regions import Pairs, region_pairs
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_schedule import Schedule, schedule
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_terms import (
-    unused_names, with_services)
+    doubtful_order, doubts, unused_names, with_services)
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm, resource_name
 
 
@@ -61,7 +61,7 @@ def plan(vms: t.Iterable[Vm], policy: Policy, now: dt.datetime, operation: str =
         order = task.order(candidates)
     warnings = (*_completed_but_allowed(fleet, operation, policy), *summary(order.late, order.size),
                 *(miss.text(created, policy) for miss in order.late),
-                *unused_names([one.vm for one in candidates], policy), *_no_canaries(order, policy),
+                *unused_names([one.vm for one in candidates], policy), *_no_canaries(order, task, fleet), *doubtful_order(fleet, policy, created),
                 *_gains_nothing(order, operation))
     return Plan(
         operation=operation, created=created, policy=policy, fleet_size=len(fleet), warnings=warnings,
@@ -172,10 +172,15 @@ def _completed_but_allowed(fleet: t.Iterable[Vm], operation: str, policy: Policy
                f"yet allows a start; {fate}")
 
 
-def _no_canaries(order: _Order, policy: Policy) -> t.Iterator[str]:
-    if policy.canary is not None and order.lanes and order.size and not any(one.terms.canary for one in order.planned):
-        yield (f"rollout_canary {policy.canary!r} is true for none of the planned VMs: the rollout begins without "
-               "canaries")
+def _no_canaries(order: _Order, task: _Task, fleet: t.Sequence[Vm]) -> t.Iterator[str]:
+    canary = task.policy.canary
+    none = canary is not None and order.lanes and order.size and not any(one.terms.canary for one in order.planned)
+    words = doubts("canary", canary, fleet, task.created)
+    if none:
+        yield (f"rollout_canary {canary!r} is true for none of the planned VMs: the rollout begins without "
+               f"canaries{words and f'; {words}'}")
+    elif words:
+        yield f"rollout_canary {canary!r}: {words}"
 
 
 def _gains_nothing(order: _Order, operation: str) -> t.Iterator[str]:

@@ -72,6 +72,31 @@ def unused_names(vms: t.Sequence[Vm], policy: Policy) -> t.Iterator[str]:
                    "spelling")
 
 
+def refuse_mistakes(vms: t.Sequence[Vm], policy: Policy, now: dt.datetime) -> None:
+    """Raises :class:`PolicyError` for a service or a tier that no VM of the fleet has: sets would not be kept apart, tiers not in order."""
+    for key in ("service", "tier"):
+        words = doubts(key, getattr(policy, key), vms, now)
+        if words:
+            raise PolicyError(key, getattr(policy, key), f"{words}. Correct it, or leave rollout_{key} out")
+
+
+def doubtful_order(vms: t.Sequence[Vm], policy: Policy, now: dt.datetime) -> t.Iterator[str]:
+    """A warning about a sequence that no VM of the fleet has."""
+    words = doubts("sequence", policy.sequence, vms, now)
+    if words:
+        yield f"rollout_sequence {policy.sequence!r}: {words}; the failure domains of a set may go in another order than is meant"
+
+
+def doubts(key: str, expression: t.Any, vms: t.Sequence[Vm], now: dt.datetime) -> str:
+    """In words, what is wrong with an expression of the policy that names what no VM has, or gives something for none of the VMs of a fleet."""
+    if not isinstance(expression, str) or not vms:
+        return ""
+    search, records = _compiled(key, expression), [vm.to_record(now) for vm in vms]
+    if any(value is not None and value is not False and value != "" for record in records for value in [search(record)]):
+        return query.mistakes(expression, records)
+    return f"it gives nothing for any of the {len(vms)} VMs read: {query.no_match(expression, records)}"
+
+
 def _compiled(key: str, expression: str) -> t.Callable[[t.Mapping[str, t.Any]], t.Any]:
     if query.jmespath is None:
         raise PolicyError(key, expression, "such expressions need the Python package jmespath, which is not installed "

@@ -99,12 +99,13 @@ options:
   service:
     description:
       - JMESPath expression over a record, for example V(tags.service). VMs outside sets for which it gives the same text form a set.
+      - One that gives nothing for any VM read is an error.
       - Their failure domains are the zones; a VM without a zone is one of its own.
     type: str
   tier:
     description:
       - JMESPath expression over a record that gives a number or text, or a list of Ansible groups. A tier is finished before the next begins.
-      - Hosts without one, or in none of the groups, come last.
+      - Hosts without one, or in none of the groups, come last. An expression that gives nothing for any VM read is an error.
     type: raw
   sequence:
     description: JMESPath expression over a record that gives a number, or true and false. Failure domains of a set with a higher value go later.
@@ -357,13 +358,14 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.fleet import Selection, read_fleet
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.module import run
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.query import compile_query
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.query import compile_query, mistakes, no_match
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout import plan
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_budget import Budget
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_csv import to_csv
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_learn import learn
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import ON_DEADLINE, REGION_PAIRS, Policy, PolicyError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_records import PERFORM_MAINTENANCE, PlanError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_terms import refuse_mistakes
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_text import render
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
 
@@ -462,14 +464,26 @@ def policy_of(params):
                                           f"{learnt.redeploys} redeploys in {params['learn_from']}",)
 
 
+def excluded_of(params, vms, now):
+    """Reasons by VM. An expression that matches no VM at all, or names what no VM has, is refused: what it was to leave alone would be redeployed."""
+    expression = params["exclude"]
+    if not expression:
+        return {}
+    matches, records = compile_query(expression, "exclude"), {vm.id.key: vm.to_record(now) for vm in vms}
+    excluded = {key: f"exclude {expression!r} matches it" for key, record in records.items() if matches(record)}
+    known = list(records.values())
+    words = mistakes(expression, known) if excluded else f"it matches none of the {len(known)} VMs read: {no_match(expression, known)}"
+    if words:
+        raise OptionsError(f"exclude {expression!r}: {words}. Correct it, or leave rollout_exclude out")
+    return excluded
+
+
 def new_plan(params, fleet):
     """A plan made now, and its VMs."""
     vms = with_hosts(fleet, params["hosts"], params["groups"], strict=True)
-    excluded = {}
-    if params["exclude"]:
-        matches = compile_query(params["exclude"], "exclude")
-        excluded = {vm.id.key: f"exclude {params['exclude']!r} matches it" for vm in vms if matches(vm.to_record(fleet.now))}
+    excluded = excluded_of(params, vms, fleet.now)
     policy, notes = policy_of(params)
+    refuse_mistakes(vms, policy, fleet.now)
     made = plan(vms, policy, fleet.now, params["operation"], excluded)
     return dataclasses.replace(made, warnings=(*made.warnings, *notes)), vms
 

@@ -36,7 +36,9 @@ options:
     type: bool
     default: false
   query:
-    description: JMESPath expression over a record; VMs for which it is true are returned. For example V(tags.tier == 'web').
+    description:
+      - JMESPath expression over a record; VMs for which it is true are returned. For example V(tags.tier == 'web').
+      - When it is true for none, a warning and RV(summary.text) say so.
     type: str
   addresses:
     description: Read network interfaces and public IPs too. Without them RV(vms[].addresses) are empty and the hazard dynamic_public_ip is never seen.
@@ -264,7 +266,7 @@ summary:
       elements: str
       sample: [web-01, web-02]
     text:
-      description: All that in one sentence.
+      description: All that in one sentence; or that O(query) matched none of so many VMs.
       type: str
       sample: 13 of 18 VMs affected, 12 may be started now; self-service ends first at 2026-04-06T23:30:00Z (in 30 days).
 counts:
@@ -359,7 +361,7 @@ def info(module, connect):
     fleet = read_fleet(connect(), selection)
     for warning in fleet.warnings:
         module.warn(warning)
-    return {"changed": False, "vms": list(fleet.records()), "summary": summarize(fleet.vms, fleet.now), "counts": fleet.counts, "gone": fleet.gone,
+    return {"changed": False, "vms": list(fleet.records()), "summary": summarize(fleet.vms, fleet.now, fleet.unmatched), "counts": fleet.counts, "gone": fleet.gone,
             "left_out": fleet.left_out, "second_opinion": fleet.second_opinion, "now": format_time(fleet.now)}
 
 

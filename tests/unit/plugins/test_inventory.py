@@ -130,6 +130,19 @@ def test_a_vm_that_is_called_as_a_default_group(folder: Folder, name: str) -> No
     assert folder.variables(name)["azure_vm_id"] == id_of(name) and folder.variables("web")["azure_vm_id"] == id_of("web")
 
 
+# -- a query that matches nothing -----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("overlay", [True, False], ids=["overlay", "standalone"])
+@pytest.mark.parametrize(("query", "warned"), [
+    ("nme == 'db'", "no VM has nme (did you mean name?"), ("name == db", "single quotes: 'db'"), ("name == 'x'", "keys of a record are"), ("name == 'db'", "")])
+def test_a_query_that_matches_nothing_is_warned_of(folder: Folder, query: str, warned: str, overlay: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.write("10-hosts.yml", static(vms={"db": None, "web": None} if overlay else {"other": None}))
+    folder.read(overlay=overlay, query=query)
+    said = " ".join(capsys.readouterr().err.split())
+    assert (f"query {query!r} matches none of the 2 VMs: " in said) is bool(warned) and warned in said
+    assert ("azure_vm_id" in folder.inventory.hosts["db"].vars if "db" in folder.inventory.hosts else False) is not bool(warned)
+
+
 # -- signing in -----------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", [name for option in ("client_id", "secret", "tenant", "subscription_id", "x509_certificate_path", "auth_source")

@@ -71,6 +71,40 @@ def test_what_cannot_be_is_named(execute, options, words):
     assert code == 1 and words in result["msg"]
 
 
+@pytest.mark.parametrize("expression, hint", [
+    ("tags.maintenance && 'manual'", "no VM has tags.maintenance; "), ("nme", "no VM has nme (did you mean name?; "),
+    ("name == 'slo' && 'x' || ''", "keys of a record are id, name")])
+@pytest.mark.parametrize("option", ["exclude", "service", "tier"])
+def test_an_expression_that_matches_no_vm_is_refused(execute, option, expression, hint):
+    code, result = execute(**{option: expression})
+    assert code == 1 and option in result["msg"] and f"Correct it, or leave rollout_{option} out" in result["msg"]
+    assert "any of the 7 VMs read: " in result["msg"] or "none of the 7 VMs read: " in result["msg"]
+    assert hint in result["msg"] and "keys of tags are none" in result["msg"]
+
+
+@pytest.mark.parametrize("option, expression", [
+    ("exclude", "tags.env == prod"), ("exclude", "name == 'solo' || nme == 'calm'"), ("exclude", "zone == `null` && maintenance.sate == 'x' || name"),
+    ("service", "nme || name"), ("tier", "tag.tier || name")])
+def test_an_expression_with_a_key_that_no_record_has_is_refused_whatever_it_matches(execute, option, expression):
+    code, result = execute(**{option: expression})
+    assert code == 1 and "no VM has " in result["msg"] and f"Correct it, or leave rollout_{option} out" in result["msg"]
+
+
+@pytest.mark.parametrize("options", [
+    {"exclude": "name == 'calm'"}, {"service": "name == 'duo' && 'x' || null"}, {"tier": "`0`"}, {"tier": "name == 'duo' && '1' || null"},
+    {"service": "name == 'web-1' && 'x' || null"}, {"exclude": ""}, {"exclude": "tags.hands_off || name == 'duo'"}])
+def test_an_expression_that_matches_a_vm_outside_of_the_run_is_no_mistake(execute, options):
+    assert execute(*NAMES, **options)[0] == 0
+
+
+@pytest.mark.parametrize("option, value", [
+    ("canary", "nme == 'solo'"), ("sequence", "nme"), ("sequence", "nme == 'web-1'"), ("canary", "nme == other"), ("sequence", "nme || `1`")])
+def test_a_canary_or_sequence_that_is_a_mistake_is_warned_of(execute, option, value):
+    code, result = execute(**{option: value})
+    (warning,) = [text for text in result["plan"]["warnings"] if f"rollout_{option}" in text]
+    assert code == 0 and "no VM has nme (did you mean name?" in warning and "keys of a record are id" in warning
+
+
 def test_a_reviewed_plan_and_the_difference(cloud, execute, reviewed):
     code, result = execute(plan_file=reviewed)
     assert code == 0 and waves(result) == [["solo", "web-0a", "web-0b"], ["web-1"]]

@@ -95,6 +95,21 @@ def test_nobody_is_affected(cloud, execute):
     assert result["summary"]["text"] == "0 of 1 VM affected, 0 may be started now." and result["summary"]["next_deadline"] is None
 
 
+@pytest.mark.parametrize("params, number, hint", [
+    ({"query": "name == solo"}, 8, "no VM has solo (text goes in single quotes: 'solo')"), ({"query": "nme == 'solo'"}, 8, "did you mean name?"),
+    ({"query": "tags.env == prod && zone"}, 0, "no VM has prod (text goes in single quotes: 'prod')"),
+    ({"query": "name == 'x'", "only_affected": True}, 7, "keys of a record are id, name"),
+    ({"query": "name == 'solo'", "resource_groups": ["shop-ne"]}, 1, "keys of tags are none")])
+def test_a_query_that_matches_nothing_says_so(execute, monkeypatch, params, number, hint):
+    warned = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda module, text: warned.append(text))
+    code, result = execute(**params)
+    (warning,) = warned
+    assert code == 0 and hint in warning and (result["vms"] == []) is bool(number)
+    assert (result["summary"]["text"] == f"The query matched none of {number} VMs.") is bool(number)
+    assert f"query {params['query']!r} {f'matches none of the {number} VMs' if number else 'no VM has prod'}" in warning
+
+
 def test_what_is_left_out_is_in_the_result_and_on_the_screen(cloud, execute, monkeypatch):
     said = []
     monkeypatch.setattr(AnsibleModule, "warn", lambda self, text: said.append(text))
