@@ -16,7 +16,9 @@ options:
     elements: str
     default: []
   resource_groups:
-    description: Add only VMs of these resource groups (any letter case).
+    description:
+      - Add only VMs of these resource groups (any letter case). Default is all. They are names; a pattern such as V(*) is refused.
+      - The lists of the whole subscription are read all the same, so rights on a resource group alone are not enough.
     type: list
     elements: str
     default: []

@@ -128,10 +128,10 @@ class _HostsFirst:
         return self._inventory.add_child(group, child)
 
     def set_variable(self, entity, name, value):
-        if isinstance(entity, _Host):
+        if isinstance(entity, _Host) and entity in self._inventory.groups:
             self._inventory.hosts[entity].set_variable(name, value)
         else:
-            self._inventory.set_variable(entity, name, value)
+            self._inventory.set_variable(str(entity), name, value)
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -140,7 +140,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     NAME = "fleetops.azure_maintenance.azure_maintenance"
 
     def verify_file(self, path):
-        return super().verify_file(path) and path.endswith(("azure_maintenance.yml", "azure_maintenance.yaml"))
+        if not super().verify_file(path):
+            return False
+        if not path.endswith(("azure_maintenance.yml", "azure_maintenance.yaml")):
+            # Only of a file that names this plugin does ansible-core pass an error on; any other is one for the next plugin.
+            raise AnsibleParserError(f"{path}: the name of a file for {self.NAME} must end in azure_maintenance.yml (or .yaml); "
+                                     f"rename it, such as to {os.path.splitext(path)[0]}.azure_maintenance.yml")
+        return True
 
     def parse(self, inventory, loader, path, cache=True):
         super().parse(inventory, loader, path, cache)
@@ -311,7 +317,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             host.vars.update(variables)
             return
         for key, value in variables.items():
-            host.set_variable(key, value)
+            self.inventory.set_variable(_Host(host.name), key, value)
 
     def _constructor(self):
         """What the user composes: expressions see all of the host's variables, groups the composed ones too."""

@@ -38,6 +38,7 @@ _NO_ROOM = Meaning(REFUSED, FAILED, "Azure has no room for it now; look whether 
 _SIGN_IN = Meaning(SIGN_IN, FAILED, "Sign in again, then run again.")
 _BUSY = Meaning(LOOK, FAILED, "Something else changed it at the same time; run again when that has ended.")
 _SLOW = Meaning(REFUSED, LATE, "It may still come up by itself; look at its boot diagnostics if it does not.")
+_NO_RIGHTS = Meaning(REFUSED, FAILED, "Give the identity the role Planned maintenance operator of docs/permissions.md on it.")
 _THROTTLED = Meaning(LATER, FAILED, "Too many requests in this subscription; run again in some minutes.")
 _CRASH = Meaning(IN_DOUBT, FAILED, "Azure failed in the middle of it: look at the VM before anything else.")
 
@@ -63,7 +64,8 @@ CODES: dict[str, Meaning] = {
     "ExpiredAuthenticationToken": _SIGN_IN,
     "InvalidAuthenticationToken": _SIGN_IN,
     "Unauthorized": _SIGN_IN,
-    "AuthorizationFailed": Meaning(REFUSED, FAILED, "Give the identity the role Virtual Machine Contributor on it."),
+    "AuthorizationFailed": _NO_RIGHTS,
+    "LinkedAuthorizationFailed": _NO_RIGHTS,
     "ScopeLocked": Meaning(REFUSED, FAILED, "Remove the read-only lock that covers it, or have it removed."),
     "PreconditionFailed": Meaning(REFUSED, FAILED, "It was changed at the same time; run again."),
     "TooManyRequests": _THROTTLED,

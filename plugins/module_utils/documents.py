@@ -33,5 +33,6 @@ def _write(path: Path, text: str) -> bool:
             os.unlink(partial)
             raise
     except OSError as error:
-        raise OptionsError(f"{path} cannot be written: {error}") from error
+        raise OptionsError(f"{path} cannot be written: {error.strerror or error}. Set rollout_journal_dir to a folder that can be (or, where they are set, "
+                           "rollout_plan_out and rollout_csv_out), and use the same one for every run; where the project is read-only, one outside of it") from error
     return True

@@ -29,7 +29,8 @@ __all__ = ["Fleet", "Selection", "read_fleet"]
 _LANES = 8
 _ODD_ANSWERS = (LookupError, TypeError, ValueError, AttributeError)
 _WORTH_SAYING = 250
-_NO_RIGHTS = " -- give the identity the role Reader there, or the rights of docs/permissions.md"
+_NO_RIGHTS = (" -- give the identity the role Reader on the whole subscription, or the rights of docs/permissions.md there; rights on a resource group are not "
+              "enough, for what is read are lists of the subscription")
 _FEWEST_THREADS, _MOST_THREADS = 8, 32
 
 

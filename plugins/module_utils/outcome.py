@@ -155,6 +155,12 @@ def fold(results: t.Mapping[str, t.Mapping[str, t.Any]], changed: bool) -> dict[
     folded: dict[str, t.Any] = {"changed": changed, "vms": dict(results), "counts": counts}
     if not bad:
         return {**folded, "msg": ", ".join(f"{count} {outcome}" for outcome, count in counts.items())}
-    named = [f"{r['name']}: {r['outcome']}: {r['reason']}" for r in bad[:_NAMED]]
+    named = [f"{r['name']}: {r['outcome']}: {r['reason']}{_remedy(r)}" for r in bad[:_NAMED]]
     more = [f"and {len(bad) - _NAMED} more of {len(results)} (see vms)"] if len(bad) > _NAMED else []
     return {**folded, "failed": True, "msg": "; ".join(named + more)}
+
+
+def _remedy(result: t.Mapping[str, t.Any]) -> str:
+    """What a code of Azure calls for; the rest of the advice is in the result."""
+    remedy = codes.meaning(result.get("code")).remedy
+    return f" -- {remedy.rstrip('.')}" if remedy else ""

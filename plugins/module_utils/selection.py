@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.query import compile_query
 
+_GROUP_NAME = re.compile(r"[-\w.()]+")
+"""What the name of a resource group may be, by Azure's rule."""
 SECOND_OPINIONS = ("none", "resource_graph", "service_health")
 
 
@@ -41,6 +44,11 @@ class Selection:
     def __post_init__(self) -> None:
         if self.second_opinion not in SECOND_OPINIONS:
             raise OptionsError(f"second_opinion {self.second_opinion!r} is unknown; use one of {', '.join(SECOND_OPINIONS)}")
+        for option, all_of_them in (("resource_groups", "leave it out to read all groups"), ("exclude_resource_groups", "write the names out")):
+            others = [str(name) for name in getattr(self, option) if not _GROUP_NAME.fullmatch(str(name))]
+            if others:
+                raise OptionsError(f"{option}: {', '.join(map(repr, others))} cannot be the name of a resource group, and patterns are not understood; "
+                                   f"{all_of_them}, or choose by query, such as starts_with(resource_group, 'app')")
         both = {name.lower() for name in self.resource_groups} & {name.lower() for name in self.exclude_resource_groups}
         if both:
             raise OptionsError(f"resource group {', '.join(sorted(both))} is both asked for and excluded")

@@ -22,7 +22,9 @@ options:
     elements: str
     default: []
   resource_groups:
-    description: Only VMs of these resource groups (any letter case). The lists of the whole subscription are read all the same.
+    description:
+      - Only VMs of these resource groups (any letter case). Default is all. They are names; a pattern such as V(*) is refused.
+      - The lists of the whole subscription are read all the same, so rights on a resource group alone are not enough.
     type: list
     elements: str
     default: []

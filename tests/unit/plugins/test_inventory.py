@@ -60,7 +60,7 @@ class Folder:
     def read(self, **options: t.Any) -> "Folder":
         self.write(OURS, {"plugin": InventoryModule.NAME, **options})
         loader = DataLoader()
-        self.inventory = InventoryManager(loader, [str(path) for path in sorted(self.path.glob("[0-9]*.yml"))])
+        self.inventory = InventoryManager(loader, [str(path) for path in sorted(self.path.glob("[0-9]*.y*ml"))])
         self._variables = VariableManager(loader, self.inventory)
         return self
 
@@ -128,6 +128,22 @@ def test_a_vm_that_is_called_as_a_default_group(folder: Folder, name: str) -> No
     folder.read()
     assert folder.members(name) == folder.members("maintenance_due") == {name, "web"}
     assert folder.variables(name)["azure_vm_id"] == id_of(name) and folder.variables("web")["azure_vm_id"] == id_of("web")
+
+
+# -- the name of the file -------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", ["azure.yml", "prod.yaml", "azure_maintenance.prod.yml"])
+def test_a_file_of_another_name_is_told_the_rule_first(folder: Folder, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    folder.write(f"60-{name}", {"plugin": InventoryModule.NAME})
+    said = folder.failure()
+    assert "must end in azure_maintenance.yml (or .yaml); rename it, such as to" in said.partition("Failed to parse inventory with 'yaml' plugin")[0]
+
+
+def test_files_of_other_plugins_are_left_to_them(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(C, "INVENTORY_ENABLED", [InventoryModule.NAME, *C.INVENTORY_ENABLED])
+    folder.write("10-hosts.yml", static(vms={"other": None}))
+    folder.read()
+    assert folder.members("all") == {"db", "web", "other"}
 
 
 # -- a query that matches nothing -----------------------------------------------------------------------------------------

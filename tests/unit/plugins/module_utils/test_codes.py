@@ -20,6 +20,7 @@ TABLE = {
     "OverconstrainedAllocationRequest": ("refused", "failed"), "VMNotFound": ("refused", "failed"), "NotFound": ("refused", "failed"),
     "ResourceNotFound": ("refused", "failed"), "ResourceGroupNotFound": ("refused", "failed"), "ExpiredAuthenticationToken": ("succeeded", "failed"),
     "InvalidAuthenticationToken": ("succeeded", "failed"), "Unauthorized": ("succeeded", "failed"), "AuthorizationFailed": ("refused", "failed"),
+    "LinkedAuthorizationFailed": ("refused", "failed"),
     "ScopeLocked": ("refused", "failed"), "PreconditionFailed": ("refused", "failed"), "TooManyRequests": ("retry_later", "failed"),
     "SubscriptionRequestsThrottled": ("retry_later", "failed"), "InternalOperationError": ("unknown", "failed"), "InternalServerError": ("unknown", "failed"),
     "ResourceReadFailed": ("unknown", "failed"), "GatewayTimeout": ("unknown", "failed"), "NeverHeardOf": ("not_allowed", "failed"),
@@ -56,3 +57,11 @@ def test_an_operation_that_ends_with_it(cloud, code):
 @pytest.mark.parametrize("code", [None, "", "NeverHeardOf"])
 def test_a_code_that_is_not_known_is_judged_by_its_status(status, start, code):
     assert codes.meaning(code, status) == (start, "failed", "")
+
+
+@pytest.mark.parametrize("code", ["AuthorizationFailed", "LinkedAuthorizationFailed"])
+def test_a_start_without_rights_names_the_role_that_has_them(cloud, code):
+    cloud.post_fault("solo", status=403, code=code)
+    result = cloud.redeploy("solo")
+    assert "docs/permissions.md" in result["vms"][cloud.id("solo")]["advice"]
+    assert "Give the identity the role Planned maintenance operator of docs/permissions.md" in result["msg"] and cloud.executed() == []

@@ -141,10 +141,18 @@ def test_a_selection(cloud, options, expected):
 
 @pytest.mark.parametrize("options, words", [
     ({"query": "tags."}, "query 'tags.' is not"), ({"second_opinion": "rumour"}, "second_opinion 'rumour' is unknown"),
-    ({"resource_groups": ["A", "b"], "exclude_resource_groups": ["a"]}, "resource group a is both")])
+    ({"resource_groups": ["A", "b"], "exclude_resource_groups": ["a"]}, "resource group a is both"),
+    *(({option: ["a", name]}, f"{option}: .* cannot be the name of a resource group, and patterns are not understood; {remedy}, or choose by query")
+      for option, remedy in (("resource_groups", "leave it out to read all groups"), ("exclude_resource_groups", "write the names out"))
+      for name in ("*", "app-*", "app?", "^app", "a|b", "/subscriptions/s/resourceGroups/g", "a b", "", "!a"))])
 def test_a_selection_that_makes_no_sense(options, words):
     with pytest.raises(OptionsError, match=words):
         Selection.from_options(options)
+
+
+@pytest.mark.parametrize("name", ["App(prod).eu", "app_test-ü", "0042", "MC_rg_aks_westeurope", "groß"])
+def test_any_name_that_azure_gives_is_a_resource_group(name):
+    assert Selection(resource_groups=[name]).wants_group()(name.lower())
 
 
 def test_without_addresses_no_list_of_them_is_read(cloud):

@@ -145,7 +145,7 @@ def test_a_list_that_this_cloud_does_not_have(fake, path, status):
 @pytest.mark.parametrize("path", ["Microsoft.Network/networkInterfaces[?]", "Microsoft.Network/publicIPAddresses[?]", STATUS, r"virtualMachineScaleSets\?"])
 def test_a_lack_of_rights_is_no_lack_of_a_list(fake, path):
     fake.put(path, (403, {"error": {"code": "AuthorizationFailed", "message": "No."}}, {}))
-    with pytest.raises(IncompleteFleet, match="HTTP 403 AuthorizationFailed: No. -- give the identity the role Reader there"):
+    with pytest.raises(IncompleteFleet, match="HTTP 403 AuthorizationFailed: No. -- give the identity the role Reader on the whole subscription"):
         read(fake)
     if "Network" in path:
         assert names(read(fake, addresses=False)) == NAMES

@@ -71,6 +71,17 @@ def test_what_cannot_be_is_named(execute, options, words):
     assert code == 1 and words in result["msg"]
 
 
+@pytest.mark.parametrize("option, value", [("plan_out", "{}/plan.json"), ("csv_out", "{}/plan.csv"), ("runs_dir", "{}/runs")])
+@pytest.mark.parametrize("folder", ["/proc/nowhere", "a file"])
+def test_a_folder_that_cannot_be_written_names_the_variables_that_move_it(execute, tmp_path, option, value, folder):
+    if folder == "a file":
+        folder = tmp_path / "file"
+        folder.write_text("", encoding="utf-8")
+    code, result = execute(**{option: value.format(folder)})
+    assert (code, "cannot be written: " in result.get("msg", "")) == (1, True)
+    assert "Set rollout_journal_dir to a folder that can be (or, where they are set, rollout_plan_out" in result["msg"] and "Traceback" not in result["msg"]
+
+
 @pytest.mark.parametrize("expression, hint", [
     ("tags.maintenance && 'manual'", "no VM has tags.maintenance; "), ("nme", "no VM has nme (did you mean name?; "),
     ("name == 'slo' && 'x' || ''", "keys of a record are id, name")])
