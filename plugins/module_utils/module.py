@@ -36,6 +36,13 @@ def auth_spec(heard: set[str] | None = None) -> dict[str, t.Any]:
     return spec
 
 
+def _drop_blanks(spec: t.Mapping[str, t.Any], params: dict[str, t.Any]) -> None:
+    """An empty text in place of a list (the answer to a survey) is an empty list, not one of an empty name. What is required stays as it is."""
+    for name, option in spec.items():
+        if option.get("type") == "list" and option.get("elements") == "str" and not option.get("required") and params[name]:
+            params[name] = [text.strip() for text in params[name] if text.strip()]
+
+
 def run(spec: dict[str, t.Any], action: t.Callable[[AnsibleModule, t.Callable[..., Arm]], dict[str, t.Any]], **module_arguments: t.Any) -> None:
     """Make the module, run ``action`` and exit with its result (``failed`` in it fails the task).
 
@@ -48,6 +55,7 @@ def run(spec: dict[str, t.Any], action: t.Callable[[AnsibleModule, t.Callable[..
     missing = missing_packages()
     if missing:
         module.fail_json(msg=missing)
+    _drop_blanks(spec, module.params)
     try:
         given, environment = ({name: module.params[name] for name in ENVIRONMENT if (name in heard) is there} for there in (False, True))
         settings = Settings.from_options(given, environment)

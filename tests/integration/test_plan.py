@@ -45,6 +45,13 @@ def test_the_plan_on_screen_and_on_disk(arm: Cloud, arm_project: Project) -> Non
     assert arm.methods() == {"GET"} and not arm.writes()
 
 
+def test_empty_answers_to_a_survey_are_empty_lists(arm_project: Project) -> None:
+    hooks = (f"hooks_{point}" for point in ("before_run", "before_wave", "before_drain", "after_verify", "after_wave", "on_failure", "after_run"))
+    run = arm_project.playbook("rolling_redeploy", "--check", "--limit", "solo-1",
+                               **dict.fromkeys((f"rollout_{name}" for name in ("accept", "refuse", "subscriptions", *hooks)), ""))
+    assert "Plan for perform_maintenance: 1 VM in 1 wave" in run.text and "Check the hooks" not in run.text.partition("fatal:")[2], run.out
+
+
 def test_a_host_that_is_made_of_two_vms_is_refused(arm: Cloud, arm_project: Project) -> None:
     ids = {name: arm_project.hosts()[1][name]["azure_vm_id"] for name in ("web-1", "web-2")}
     arm_project.write("host_vars/web-1.yml", {"azure_vm_id": ids["web-2"]})

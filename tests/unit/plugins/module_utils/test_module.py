@@ -87,6 +87,15 @@ def test_a_profile_that_the_task_names_wins_over_every_environment_name(capsys, 
     assert (code, result["seen"]) == (0, ["credential_file", "sub", "c", "t", True, None])
 
 
+@pytest.mark.parametrize("given, seen", [("", []), (" ", []), ([], []), ([""], []), ("a, b,", ["a", "b"]), (["a", ""], ["a"]), (None, []), ("a", ["a"])])
+def test_an_empty_answer_to_a_survey_is_an_empty_list(capsys, given, seen):
+    spec = {"accept": {"type": "list", "elements": "str", "default": []}, "vms": {"type": "list", "elements": "str", "required": True},
+            "closed": {"type": "list", "elements": "raw"}}
+    code, result = execute(capsys, lambda module, connect: {"seen": [module.params["accept"], module.params["vms"]]}, spec, vms="",
+                           **({} if given is None else {"accept": given}))
+    assert (code, result["seen"]) == (0, [seen, [""]]), "what is required is not silently nothing"
+
+
 @pytest.mark.parametrize("error, failure", [
     (AzureError("list", "HTTP 403", status=403, code="AuthorizationFailed", request_id="r", retry_after=3),
      {"doing": "list", "detail": "HTTP 403", "status": 403, "code": "AuthorizationFailed", "request_id": "r", "retry_after": 3}),
