@@ -19,7 +19,9 @@ from simulator.guests import Guests
 def environment(cloud: clouds.Cloud, home: Path) -> dict[str, str]:
     """What commands see: nothing of the caller's Ansible or Azure settings, everything of the simulator's."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AZURE_", "ANSIBLE_", "ARM_", "MSI_", "IDENTITY_"))}
-    return {**kept, **cloud.environment, "PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(home), "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
+    # Beside the ansible.cfg that people copy: guests make new host keys each time, tests count skipped tasks too, and two processors are not for 25 forks.
+    ansible = {"ANSIBLE_HOST_KEY_CHECKING": "false", "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "true", "ANSIBLE_FORKS": "5"}
+    return {**kept, **ansible, **cloud.environment, "PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(home), "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
 
 
 @pytest.fixture(scope="module")

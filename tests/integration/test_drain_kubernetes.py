@@ -39,7 +39,8 @@ class Lab:
         self.server, self.folder = server, folder
         self.mark = folder / "mark.json"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "K8S_", "KUBE"))}
-        self.environment = {**kept, "PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(folder), "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
+        self.environment = {**kept, "PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(folder), "LC_ALL": "C.UTF-8", "NO_COLOR": "1",
+                            "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "true"}
         (folder / "ansible.cfg").write_text((ROOT / "ansible.cfg").read_text(encoding="utf-8"), encoding="utf-8")
 
     def run(self, *steps: str, arguments: tuple[str, ...] = (), env: dict[str, str] | None = None, hosts: str = "n1", **options: Any) -> Run:
