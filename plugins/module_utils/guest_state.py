@@ -9,18 +9,16 @@ Every reading that cannot be made raises :class:`GuestError` with the thing and 
 from __future__ import annotations
 
 import os
-import re
 import socket
 import struct
 import typing as t
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import guest_devices
+
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 MOUNTS = "/proc/self/mounts"
 SWAPS = "/proc/swaps"
-BLOCKS = "/sys/class/block"
 INIT_SCRIPTS = "/etc/init.d"
-RESOURCE_LINKS = ("/dev/disk/cloud/azure_resource-part1", "/dev/disk/cloud/azure_resource", "/dev/disk/azure/resource-part1", "/dev/disk/azure/resource")
-"""Links that Azure's agent and cloud-init's udev rules make to the temporary disk."""
 USUAL_PLACES = ("/mnt", "/mnt/resource")
 """Where cloud-init and Azure's agent mount it."""
 KEPT = ".azure_maintenance_kept_in_"
@@ -176,37 +174,52 @@ def mounts(path: str = MOUNTS) -> dict[str, str]:
             rows = [line.split(" ") for line in file if line.count(" ") > 1]
     except OSError as error:
         raise GuestError(f"the mounts {path} cannot be read ({error}); is this a Linux guest?") from None
-    return {_plain(row[1]): _plain(row[0]) for row in rows}
+    return {guest_devices.plain(row[1]): guest_devices.plain(row[0]) for row in rows}
 
 
-def _plain(name: str) -> str:
-    """The kernel writes blanks, backslashes and the like as a backslash and three octal digits."""
-    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), name)
+def temporary_disk(mount: str, devices: t.Mapping[str, str], links: t.Iterable[str] = guest_devices.RESOURCE_LINKS,
+                   swaps: str = SWAPS, local: t.Iterable[str] = guest_devices.LOCAL_LINKS) -> dict[str, t.Any]:
+    """What would be lost with the temporary disks: the SCSI one at ``mount`` or wherever it is mounted, and all local NVMe disks.
 
-
-def temporary_disk(mount: str, devices: t.Mapping[str, str], links: t.Iterable[str] = RESOURCE_LINKS, swaps: str = SWAPS) -> dict[str, t.Any]:
-    """What would be lost with the temporary disk at ``mount``, or wherever else it is mounted: ``mount`` of the answer tells.
-
-    ``mounted`` is False when nothing is mounted there, or what is mounted is another disk than the one that Azure's udev
-    links name. ``certain``: those links name it, or the vendor's warning lies on it. ``in_use``: files besides swap and
-    that warning; ``files`` the first of them, ``bytes`` of all.
+    ``disks`` of the answer has one entry for each place where one is mounted, and for each device on one that is in use without a mount (``mount`` is
+    None). ``in_use``: files besides swap and the vendor's warning; ``files`` the first of them, ``bytes`` and ``count`` of all. ``certain``: Azure's udev
+    links or the disk's model name it, or the vendor's warning lies on it. ``local``: it lies on a local NVMe disk. The answer itself sums them up, and its
+    ``mount``, ``device`` and ``certain`` are those of the entry that matters most. ``mounted`` is False when none is mounted; at ``mount`` is then another
+    disk, or nothing.
     """
     place = mount if mount in devices else os.path.realpath(mount)  # a slash at its end, or a link to it
-    known = [os.path.realpath(link) for link in links if os.path.exists(link)]
-    if known:
-        mounted = [where for where, device in devices.items() if any(_is_of(base, disk) for base in _bases(device) for disk in known)]
-        certain = True
-    else:
-        mounted = [where for where in (place, *USUAL_PLACES) if where in devices and any(os.path.exists(os.path.join(where, name)) for name in WARNING_FILES)]
-        certain = bool(mounted)
-        mounted = mounted or [place] * (place in devices)
-    if place not in mounted and mounted:
-        mount = place = mounted[0]
-    facts: dict[str, t.Any] = {"mount": mount, "device": devices.get(place), "mounted": bool(mounted), "certain": certain and bool(mounted), "in_use": False,
-                               "files": [], "bytes": 0, "count": 0}
-    if not mounted:
-        return facts
-    swapping = _swap_files(swaps)
+    swapping = _swaps(swaps)
+    direct = guest_devices.local_disks(local)
+    entries = [{"mount": mount if where == place else where, "device": devices[where], "certain": certain,
+                "local": guest_devices.lies_on(devices[where], direct), **_content(where, swapping)}
+               for where, certain in _places(place, devices, guest_devices.named(links), direct).items()]
+    try:
+        used = guest_devices.used_unmounted([*guest_devices.named(links), *direct], [*devices.values(), *swapping])
+    except OSError as error:
+        raise _unreadable(error) from None
+    entries += [{"mount": None, "device": device, "certain": True, "local": guest_devices.lies_on(device, direct), "in_use": True,
+                 "files": [], "bytes": 0, "count": 0} for device in used]
+    nothing = {"mount": mount, "device": devices.get(place), "certain": False}
+    main = min((entry for entry in entries if entry["mount"]), key=lambda entry: (not entry["in_use"], entry["mount"] != mount), default=nothing)
+    return {
+        **{name: main[name] for name in ("mount", "device", "certain")},
+        "mounted": main is not nothing, "in_use": any(entry["in_use"] for entry in entries),
+        "files": [path for entry in entries for path in entry["files"]][:SHOWN_FILES],
+        **{name: sum(entry[name] for entry in entries) for name in ("bytes", "count")}, "disks": entries}
+
+
+def _places(place: str, devices: t.Mapping[str, str], resource: list[str], local: list[str]) -> dict[str, bool]:
+    """Where temporary disks are mounted, and whether that is certain. ``resource``: the SCSI one, if links name it."""
+    found = {where: True for where in devices if guest_devices.lies_on(devices[where], [*resource, *local])}
+    if not resource:  # no links to a SCSI one: there is none, or the image does not make them
+        warned = [where for where in (place, *USUAL_PLACES) if where in devices and any(os.path.exists(os.path.join(where, name)) for name in WARNING_FILES)]
+        found.update(dict.fromkeys(warned, True) or {where: False for where in (place,) if where in devices and where not in found})
+    return {where: found[where] for where in guest_devices.separate(found, devices, place)}
+
+
+def _content(place: str, swapping: set[str]) -> dict[str, t.Any]:
+    """What is on the disk that is mounted there."""
+    facts: dict[str, t.Any] = {"in_use": False, "files": [], "bytes": 0, "count": 0}
     for path in _files(place):
         name = os.path.basename(path)
         if os.path.realpath(path) in swapping or (os.path.dirname(path) == place and (name in WARNING_FILES or name.startswith(KEPT))):
@@ -221,21 +234,6 @@ def temporary_disk(mount: str, devices: t.Mapping[str, str], links: t.Iterable[s
         if facts["count"] >= MOST_FILES:
             break
     return {**facts, "in_use": facts["count"] > 0}
-
-
-def _is_of(device: str, disk: str) -> bool:
-    """Whether a device is this disk, or a partition of it; not every guest has links to its partitions."""
-    return re.fullmatch(re.escape(disk) + r"(p?[0-9]+)?", device) is not None
-
-
-def _bases(device: str, blocks: str = BLOCKS) -> list[str]:
-    """A device, and those that it is made of: disk encryption, volume groups and arrays lie on top of the disk itself."""
-    real = os.path.realpath(device)
-    try:
-        below = os.listdir(os.path.join(blocks, os.path.basename(real), "slaves"))
-    except OSError:
-        below = []
-    return [real, *(base for name in sorted(below) for base in _bases(f"/dev/{name}", blocks))]
 
 
 def _unreadable(error: OSError) -> GuestError:
@@ -268,9 +266,9 @@ def _is_on(folder: str, device: int) -> bool:
         return False
 
 
-def _swap_files(path: str) -> set[str]:
+def _swaps(path: str) -> set[str]:
     try:
         with open(path, encoding="utf-8") as file:
-            return {os.path.realpath(_plain(line.split()[0])) for line in file.read().splitlines()[1:] if line.split()}
+            return {os.path.realpath(guest_devices.plain(line.split()[0])) for line in file.read().splitlines()[1:] if line.split()}
     except OSError:
         return set()

@@ -34,7 +34,8 @@ options:
     elements: str
     default: []
   temp_disk:
-    description: Mount point of the temporary disk; without it that is not looked at. One that is mounted elsewhere is found there.
+    description:
+      - Mount point of the temporary disk; without it no temporary disk is looked at. One that is mounted elsewhere is found there, and so are local NVMe disks.
     type: str
     default: ""
 attributes:
@@ -104,10 +105,21 @@ mounts:
   elements: str
   sample: [/, /mnt]
 temp_disk:
-  description: The temporary disk, or null without O(temp_disk).
+  description:
+    - The temporary disks, or null without O(temp_disk). A host may have several, such as a SCSI disk and local NVMe disks.
+    - The path, device and certainty are those of one of them, one that is in use if any is; RV(temp_disk.disks) has all.
   returned: success
   type: dict
-  sample: {mount: /mnt, device: /dev/sdb1, mounted: true, certain: true, in_use: true, files: [/mnt/cache/a], bytes: 4096, count: 1}
+  sample:
+    mount: /mnt
+    device: /dev/sdb1
+    mounted: true
+    certain: true
+    in_use: true
+    files: [/mnt/cache/a]
+    bytes: 4096
+    count: 1
+    disks: [{mount: /mnt, device: /dev/sdb1, certain: true, local: false, in_use: true, files: [/mnt/cache/a], bytes: 4096, count: 1}]
   contains:
     mount:
       description: Where it is mounted; where it was looked for, if it is nowhere.
@@ -120,17 +132,17 @@ temp_disk:
       returned: always
       sample: /dev/sdb1
     mounted:
-      description: Whether that is the temporary disk. False when Azure's udev links name another disk.
+      description: Whether a temporary disk is mounted. False when Azure's udev links name another disk than what is mounted.
       type: bool
       returned: always
       sample: true
     certain:
-      description: Whether Azure's udev links name it, or the vendor's warning lies on it. Otherwise it is only taken for one.
+      description: Whether Azure's udev links or the disk's model name it, or the vendor's warning lies on it. Otherwise it is only taken for one.
       type: bool
       returned: always
       sample: true
     in_use:
-      description: Whether it holds anything besides swap, the vendor's warning and empty folders.
+      description: Whether one of them holds anything besides swap, the vendor's warning and empty folders, or is in use without being mounted.
       type: bool
       returned: always
       sample: true
@@ -146,10 +158,58 @@ temp_disk:
       returned: always
       sample: 4096
     count:
-      description: How many there are; counting ends at 20000.
+      description: How many there are; counting ends at 20000 for each disk.
       type: int
       returned: always
       sample: 1
+    disks:
+      description: Each place where a temporary disk is mounted, and each device on one that is in use without being mounted.
+      type: list
+      elements: dict
+      returned: always
+      sample: [{mount: /data, device: /dev/nvme1n1, certain: true, local: true, in_use: true, files: [/data/orders.db], bytes: 65536, count: 1}]
+      contains:
+        mount:
+          description: Where it is mounted, or null for a device that is in use otherwise, such as by ZFS or as a raw volume.
+          type: str
+          returned: always
+          sample: /data
+        device:
+          description: What is mounted there, or in use.
+          type: str
+          returned: always
+          sample: /dev/nvme1n1
+        certain:
+          description: As above, for this one.
+          type: bool
+          returned: always
+          sample: true
+        local:
+          description: Whether it lies on a local NVMe disk, which Azure gives back without a file system.
+          type: bool
+          returned: always
+          sample: true
+        in_use:
+          description: As above, for this one.
+          type: bool
+          returned: always
+          sample: true
+        files:
+          description: The first of its files.
+          type: list
+          elements: str
+          returned: always
+          sample: [/data/orders.db]
+        bytes:
+          description: Bytes of its files.
+          type: int
+          returned: always
+          sample: 65536
+        count:
+          description: How many files it holds.
+          type: int
+          returned: always
+          sample: 1
 """
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import guest_state

@@ -119,7 +119,8 @@ def test_one_call_gets_the_whole_script_and_the_facts_are_its_answer(seen):
     assert call["parameters"] == {
         "Drive": "D:", "Services": ["Spooler", "W3SVC"], "Ports": [443, 80], "Address": "10.0.0.4", "Known": [], "Patience": 0,
     }
-    assert (first["__verify_boot_id"], first["__verify_failed_units"], first["__verify_temp_mounted"]) == (ANSWER["boot"], ["MSSQLSERVER"], True)
+    assert (first["__verify_boot_id"], first["__verify_failed_units"], first["__verify_temp_disks"]) == (
+        ANSWER["boot"], ["MSSQLSERVER"], [{"mount": "/mnt", "local": False}])
     assert (first["__verify_running"], first["__verify_missing"], first["__verify_listening"]) == (["W3SVC"], ["Spooler"], [443])
 
 

@@ -41,15 +41,16 @@ def test_all_of_it_is_as_documented(info, tmp_path):
         port = server.getsockname()[1]
         result = info(services=["nginx", "cron", "apache2"], ports=[port, 1], temp_disk=str(tmp_path / "mnt"), addresses=["127.0.0.1", "192.0.2.1"])
     result.pop("invocation")
+    disk = {"mount": str(tmp_path / "mnt"), "device": "/dev/sdb1", "certain": False, "in_use": True, "files": [str(tmp_path / "mnt" / "x")],
+            "bytes": 4, "count": 1}
     assert result == {
         "changed": False, "boot_id": guest_state.boot_id(), "failed_units": [], "service_manager": "sysvinit",
         "services": {"nginx": "running", "cron": "stopped", "apache2": "missing"},
         "listening": [port], "foreign": ["192.0.2.1"], "mounts": ["/", str(tmp_path / "mnt")],
-        "temp_disk": {"mount": str(tmp_path / "mnt"), "device": "/dev/sdb1", "mounted": True, "certain": False, "in_use": True,
-                      "files": [str(tmp_path / "mnt" / "x")],
-                      "bytes": 4, "count": 1}}
+        "temp_disk": {**disk, "mounted": True, "disks": [{**disk, "local": False}]}}
     documented = yaml.safe_load(guest_info.RETURN)
     assert set(result) - {"changed"} == set(documented) and set(result["temp_disk"]) == set(documented["temp_disk"]["contains"])
+    assert set(result["temp_disk"]["disks"][0]) == set(documented["temp_disk"]["contains"]["disks"]["contains"])
 
 
 @pytest.mark.parametrize("check", [False, True])
