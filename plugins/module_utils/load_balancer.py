@@ -42,12 +42,14 @@ class Member:
     pools: tuple[str, ...] = ()
     ips: tuple[tuple[str, str], ...] = ()
 
-    def has(self, address: Json) -> bool:
-        """Whether a member of a pool is this VM. The same address may belong to somebody else in another virtual network."""
-        properties = address.get("properties") or {}
-        if _configuration(properties).partition("/ipconfigurations/")[0] in self.nics:
-            return True
-        network = _network(properties)
+    def in_pool(self, pool: Json) -> list[Json]:
+        """The members of a pool that are, or where no network is named may be, this VM. The same address in another virtual network is somebody else's."""
+        return [address for address in _addresses(pool) if self._has(address.get("properties") or {}, network_of(pool, address))]
+
+    def _has(self, properties: Json, network: str | None) -> bool:
+        interface = _configuration(properties).partition("/ipconfigurations/")[0]
+        if interface and self.nics:
+            return interface in self.nics
         return any(properties.get("ipAddress") == ip and (network is None or own is None or network == own) for ip, own in self.addresses)
 
     def ip(self, address: Json) -> str | None:
@@ -86,12 +88,22 @@ def _network(properties: Json) -> str | None:
     return str(network).lower().partition("/subnets/")[0] if network else None
 
 
+def network_of(pool: Json, address: Json) -> str | None:
+    """Key of the virtual network of a member: its own, or else its subnet's, the pool's, or that of the pool's other members, for a pool has only one."""
+    properties = address.get("properties") or {}
+    if network := _network(properties) or _network(pool.get("properties") or {}):
+        return network
+    networks = {_network(other.get("properties") or {}) for other in _addresses(pool)} - {None}
+    return networks.pop() if len(networks) == 1 else None
+
+
 class Finder:
     """Finds the pools of one member; ``subscription`` is where load balancers are looked for."""
 
     def __init__(self, arm: Arm, subscription: str | None) -> None:
         self._arm, self._subscription = arm, subscription
         self._balancers: dict[str, Json] = {}
+        self._others: dict[str, dict[str, Member]] = {}
 
     def member(self, vm: VmId) -> Member:
         """The VM with its interfaces, read from Azure. Raises NotFound or AzureError."""
@@ -116,18 +128,53 @@ class Finder:
                 raise OptionsError(f"the VM is not in the backend pool {pool}; correct pools, or leave it out to have its pools found")
         for text in balancers:
             balancer = self._named(text)
-            held = [str(one["id"]) for one in _pools(self.balancer(balancer)) if _holds(one, member)]
+            held = [one for one in _pools(self.balancer(balancer)) if _holds(one, member)]
             if not held:
                 raise OptionsError(f"the VM is in no backend pool of the load balancer {text}; correct load_balancers")
-            found |= {pool.lower(): pool for pool in held}
+            found |= self._sure(held, member)
         return list(found.values()) if named or balancers else self._all(member)
 
     def _all(self, member: Member) -> list[str]:
         """What the interfaces name, and pools of the subscription that hold one of the addresses."""
-        found = {pool.lower(): pool for pool in member.pools}
-        for body in self._listed():
-            found |= {str(one["id"]).lower(): str(one["id"]) for one in _pools(body) if _holds(one, member)}
-        return list(found.values())
+        held = [one for body in self._listed() for one in _pools(body) if _holds(one, member)]
+        return list(({pool.lower(): pool for pool in member.pools} | self._sure(held, member)).values())
+
+    def _sure(self, held: list[Json], member: Member) -> dict[str, str]:
+        """Ids of these pools by key. Raises OptionsError where a member of one may as well be somebody else: who names the pools has said which it is."""
+        seen: dict[str, dict[str, str]] = {}  # networks by address, with a pool that says so
+        for pool in held:
+            for address in member.in_pool(pool):
+                ip, network = member.ip(address), network_of(pool, address)
+                if ip is None or _configuration(address.get("properties") or {}):
+                    continue
+                seen.setdefault(ip, {})[network or ""] = str(pool["id"])
+                if network is None and (other := self._other_with(ip, member, str(pool["id"]))):
+                    raise OptionsError(f"the backend pool {pool['id']} holds {ip} and names no virtual network, and {other} has that address, too: which of "
+                                       "them is meant cannot be told. Name the VM's pools (pools), or the virtual network in that pool")
+        for ip, networks in seen.items():
+            if len(networks) > 1 and (ip, None) in member.addresses:
+                raise OptionsError(f"{ip} is in pools of {len(networks)} virtual networks ({', '.join(sorted(networks.values()))}), and without vm it cannot be "
+                                   "told which of them is meant. Set vm, or name the pools")
+        return {str(pool["id"]).lower(): str(pool["id"]) for pool in held}
+
+    def _other_with(self, ip: str, member: Member, pool: str) -> str | None:
+        """An interface of somebody else that has this address and may be meant by the pool."""
+        interfaces = {name: other for one in {pool.split("/")[2].lower(), (self._subscription or "").lower()} - {""}
+                      for name, other in self._interfaces(one).items()}
+        having = [name for name, other in interfaces.items() if not other.nics <= member.nics and ip in {own for own, dummy in other.addresses}]
+        own = 0 if member.nics else 1  # whose interfaces are not known, one of these is the VM's
+        return having[own] if len(having) > own else None
+
+    def _interfaces(self, subscription: str) -> dict[str, Member]:
+        """The network interfaces of a subscription by id. Those of uniform scale sets are listed by set alone."""
+        if subscription not in self._others:
+            base = f"/subscriptions/{subscription}/providers"
+            found = list(self._arm.list(f"{base}/Microsoft.Network/networkInterfaces", NETWORK, f"list the network interfaces of {subscription}"))
+            for one in self._arm.list(f"{base}/Microsoft.Compute/virtualMachineScaleSets", COMPUTE, f"list the scale sets of {subscription}"):
+                if str((one.get("properties") or {}).get("orchestrationMode")).lower() != "flexible":
+                    found += self._arm.list(f"{one['id']}/networkInterfaces", SCALE_SET_NETWORK, f"list the network interfaces of {one['id']}")
+            self._others[subscription] = {str(body.get("id")): Member.of_interfaces([body]) for body in found}
+        return self._others[subscription]
 
     def _names(self, balancer: str) -> str:
         return ", ".join(str(one.get("name")) for one in _pools(self.balancer(balancer))) or "none"
@@ -191,7 +238,11 @@ def _pools(balancer: Json) -> list[Json]:
 def _holds(pool: Json, member: Member) -> bool:
     if str(pool.get("id")).lower() in [named.lower() for named in member.pools]:
         return True
-    return any(member.has(address) for address in (pool.get("properties") or {}).get("loadBalancerBackendAddresses") or ())
+    return bool(member.in_pool(pool))
+
+
+def _addresses(pool: Json) -> list[Json]:
+    return list((pool.get("properties") or {}).get("loadBalancerBackendAddresses") or ())
 
 
 def _lacking(error: AuthError) -> AuthError:

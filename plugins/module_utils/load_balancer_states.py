@@ -73,7 +73,7 @@ class _ByMember:
         self._member, self._state, self.mine = member, state, []
 
     def __call__(self, pool: Pool) -> dict[str, str]:
-        mine = [str(address["name"]) for address in pool.addresses if self._member.has(address)]
+        mine = [str(address["name"]) for address in self._member.in_pool(pool.body)]
         if not mine and not self.mine:
             raise OptionsError(f"the backend pool {pool.id} lists no address of the VM, so that it has no adminState there; run this again, or name "
                                "other pools")
