@@ -153,8 +153,8 @@ class Finder:
                                        "them is meant cannot be told. Name the VM's pools (pools), or the virtual network in that pool")
         for ip, networks in seen.items():
             if len(networks) > 1 and (ip, None) in member.addresses:
-                raise OptionsError(f"{ip} is in pools of {len(networks)} virtual networks ({', '.join(sorted(networks.values()))}), and without vm it cannot be "
-                                   "told which of them is meant. Set vm, or name the pools")
+                raise OptionsError(f"{ip} is in pools of {len(networks)} virtual networks ({', '.join(sorted(networks.values()))}), and without vm it cannot "
+                                   "be told which of them is meant. Set vm, or name the pools")
         return {str(pool["id"]).lower(): str(pool["id"]) for pool in held}
 
     def _other_with(self, ip: str, member: Member, pool: str) -> str | None:

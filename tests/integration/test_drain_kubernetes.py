@@ -155,13 +155,17 @@ def test_a_wave_of_nodes_is_drained_at_once_and_pods_may_keep_their_names(start:
 def test_refuses_before_anything_is_touched_and_names_the_remedy(start: Start) -> None:
     pods = {"shop/cache": {"node": "n1", "emptydir": True, "labels": {"app": "x"}}, "shop/done": {"node": "n2", "phase": "Succeeded", "emptydir": True}}
     lab = start(cluster(pods=pods))
+    lab.server.cluster.get("pods", "shop", "cache")["metadata"]["ownerReferences"] = [{"apiVersion": "x/v1", "kind": "Mount", "name": "m", "uid": "u"}]
     run = lab.run("check", hosts="n1,n2,n9")
     assert run.recap()["n1"]["failed"] == run.recap()["n9"]["failed"] == 1 and run.recap()["n2"]["failed"] == 0, run.text
-    assert "(cache): move them away, or set drain_kubernetes_delete_emptydir_data; and pods that nothing creates again (cache)" in run.text
+    assert "(shop/cache): move them away, or set drain_kubernetes_delete_emptydir_data; and pods that nothing creates again, for none of their owners" in run.text
     assert "the cluster has no node n9: set drain_kubernetes_node to the name that kubectl get nodes shows for n9" in run.text
     run = lab.run("check", drain_kubernetes_kubeconfig=str(lab.server.kubeconfig("wrong", "other")))
     assert run.rc != 0 and "Unauthorized" in run.text and "check drain_kubernetes_kubeconfig" in run.text, run.text
     assert lab.writes() == []
+    run = lab.run("learn", "drain", drain_kubernetes_delete_emptydir_data=True)  # as though the pod had come since the check
+    assert run.rc != 0 and "pods that nothing creates again, for none of their owners is a controller (shop/cache)" in run.text, run.text
+    assert [write for write in lab.writes() if "nodes n1" not in write] == []
 
 
 def test_says_how_to_install_what_is_missing(start: Start) -> None:
