@@ -10,9 +10,9 @@ type: aggregate
 short_description: One live line per wave, and the outcome of every VM at the end
 version_added: 1.0.0
 description:
-  - Prints a plan as the table that it is.
+  - Prints a plan as the table that it is, as wide as the terminal.
   - While a wave is being redeployed, prints how many of its VMs are done and which are waited for, whenever that changes and every half minute.
-  - After each wave prints its outcomes, the share of the rollout that is done, and the time left at this pace.
+  - After each wave prints its outcomes, the share of the rollout that is done, and the time left at this pace, with the soak that is still to come.
   - At the end of the run prints a table with wave, update domain, outcome and duration of every VM, also when a whole wave failed and
     ansible-core ended the run early. A VM that was left out of its wave is in it with the reason; one whose host was lost is C(lost), wherever that was.
   - Below it names every host that this run leaves out of service, however the run ended, with what there is to undo.
@@ -44,12 +44,16 @@ author:
 """
 
 import json
+import shutil
 import threading
 import time
 from pathlib import Path
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_estimate import seconds_left
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_text import WIDTH, render
 
 _REDEPLOY = "fleetops.azure_maintenance.vm_redeploy"
 _PLAN = "fleetops.azure_maintenance.rollout_plan"
@@ -71,7 +75,8 @@ class CallbackModule(CallbackBase):
         self._names = set()
         self._hosts = {}
         self._lost = {}
-        self._wave_count = 0
+        self._plan = {"waves": (), "policy": {}}
+        self._ended = {}
         self._results = {}
         self._begun = time.monotonic()
         self._journal = None
@@ -105,11 +110,10 @@ class CallbackModule(CallbackBase):
     def _learn(self, result):
         action, data = result._task.action, result._result
         if action == _PLAN and data.get("plan"):
-            self._text, self._run_id = data["text"], data.get("run_id")
+            self._text, self._run_id, self._plan, self._ended = _as_wide_as_the_terminal(data), data.get("run_id"), data["plan"], {}
             self._waves = {vm["id"].lower(): wave["number"] for wave in data["plan"]["waves"] for vm in wave["vms"]}
             self._names = {vm["name"] for wave in data["plan"]["waves"] for vm in wave["vms"]}
             self._hosts = {vm["host"]: vm for wave in data["plan"]["waves"] for vm in wave["vms"]}
-            self._wave_count = len(data["plan"]["waves"])
             self._begun = time.monotonic()
         elif action == _PLAN and data.get("left_out") and data.get("invocation"):
             self._leave_out(data)
@@ -132,12 +136,13 @@ class CallbackModule(CallbackBase):
             return
         wave = max(self._waves.get(key, 0) for key in vms)
         words = ", ".join(f"{vm['name']} {vm['outcome']}" for vm in vms.values())
-        self._say(f"wave {wave}/{self._wave_count}: {words}{self._share(wave)}" if wave else words)
+        self._say(f"wave {wave}/{len(self._plan['waves'])}: {words}{self._share(wave)}" if wave else words)
 
     def _share(self, wave):
         """How far the rollout is, and how long it takes at this pace."""
         done = sum(1 for key in self._waves if self._results.get(key, {}).get("outcome") in ("succeeded", "already_done"))
-        left = (time.monotonic() - self._begun) / wave * (self._wave_count - wave)
+        self._ended[wave] = time.monotonic() - self._begun
+        left = seconds_left(self._plan["waves"], self._plan["policy"].get("soak_minutes") or 0, wave, self._ended)
         return f" | {done} of {len(self._waves)} VMs, {100 * done // len(self._waves)} %" + (f", about {_clock(left)} left" if left else "")
 
     def _say(self, text):
@@ -216,6 +221,16 @@ class _Tail(threading.Thread):
                 names = ", ".join(now["open"][:4]) + (" ..." if len(now["open"]) > 4 else "")
                 self._say(f"{done}/{now['total']} done ({100 * done // now['total']} %), {_clock(time.monotonic() - begun)} gone"
                           + (f", waiting for {names}" if names else ""))
+
+
+def _as_wide_as_the_terminal(data):
+    """The text of a plan; the module that made it has no terminal."""
+    options = (data.get("invocation") or {}).get("module_args")
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    if not options or width == WIDTH:
+        return data["text"]
+    csv = None if context.CLIARGS.get("check") else options.get("csv_out")
+    return render(data["plan"], width, options.get("next_command"), csv=csv, now=data.get("read_at"), zone=None)
 
 
 def _clock(seconds):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which VMs would end after their deadline, and what would make them fit.
+"""Which VMs would end after their deadline, and what would make them fit; while a rollout runs, how long it will take yet.
 
 Standard library only; no I/O, no clock.
 """
@@ -53,6 +53,30 @@ def summary(late: t.Sequence[Miss], planned: int) -> t.Iterator[str]:
     if len(late) > 1:
         yield (f"DEADLINE: {len(late)} of {planned} planned VMs would be done after their self-service window ends; "
                "rollout_on_deadline: refuse leaves them out")
+
+
+def seconds_left(waves: t.Sequence[t.Mapping[str, t.Any]], soak_minutes: int, number: int, ended: t.Mapping[int, float]) -> float:
+    """Seconds from the end of wave ``number`` to the end of the last one, at the pace so far and with the soak that sets have to come.
+
+    ``waves`` are those of one lane as the plan file has them; ``ended`` is when waves ended, this one too, in seconds from the beginning.
+    """
+    back: dict[str, dict[tuple, float]] = {}  # by set and failure domain
+    now = worked = planned = 0.0
+    for wave in waves:
+        places = {(vm["set"] or vm["service"], (vm["update_domain"], vm["zone"]) if (vm["update_domain"], vm["zone"]) != (None, None) else (vm["name"],))
+                  for vm in wave["vms"] if vm["set"] or vm["service"] is not None}
+        others = [moment + soak_minutes * 60 for in_set, place in places for other, moment in back.get(in_set, {}).items() if other != place]
+        start, minutes = max([now, *others]), wave["estimate_minutes"] * 60
+        if wave["number"] <= number:
+            if wave["number"] not in ended:
+                continue  # all its hosts were left out
+            now = max(now, ended[wave["number"]])
+            worked, planned = worked + max(now - start, 0), planned + minutes
+        else:
+            now = start + minutes * (worked / planned if planned else 1)
+        for in_set, place in places:
+            back.setdefault(in_set, {})[place] = now
+    return now - ended[number]
 
 
 def _remedy(miss: Miss, created: dt.datetime, policy: Policy) -> str:

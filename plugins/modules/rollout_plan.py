@@ -296,8 +296,15 @@ plan:
       description: Hash over all of it, so that a plan which was edited is refused.
       type: str
       sample: 9b1d7702e4c1
+read_at:
+  description: When the fleet was read, by Azure's clock.
+  returned: success, without O(wave)
+  type: str
+  sample: "2026-03-07T00:00:00Z"
 text:
-  description: The plan as a table for a person.
+  description:
+    - The plan as a table for a person. It names every VM up to 300; above, sets and regions are counted and RV(csv) names the VMs.
+    - Times are in UTC, and beside it in the time zone of the controller where that is another. A deadline less than two hours away is in minutes.
   returned: success, without O(wave)
   type: str
   sample: "Plan for perform_maintenance: 12 VMs in 4 waves, 0 skipped, 18 known"
@@ -516,11 +523,12 @@ def described(module, planned, fleet, vms):
     lane = f"-lane{params['lane']}" if params["lane"] else ""
     run_id = f"{fleet.now.strftime('%Y%m%dT%H%M%SZ')}-{document['fingerprint'][:8]}{lane}"
     text, csv = json.dumps(document, indent=4, sort_keys=True) + "\n", to_csv(document)
+    table = render(document, command=params["next_command"], csv=None if module.check_mode else params["csv_out"], now=format_time(fleet.now), zone=None)
     kept = f"{params['runs_dir']}/{run_id}.json" if params["runs_dir"] else None
     wanted = {path: content for path, content in ((params["plan_out"], text), (params["csv_out"], csv), (kept, text)) if path}
     return {
         "changed": write_all(wanted) if not module.check_mode else False, "plan": document, "csv": csv, "counts": fleet.counts, "run_id": run_id,
-        "text": render(document, command=params["next_command"]), "vms": {str(vm.id): vm.to_record(fleet.now) for vm in vms if vm.id.key in named},
+        "text": table, "read_at": format_time(fleet.now), "vms": {str(vm.id): vm.to_record(fleet.now) for vm in vms if vm.id.key in named},
     }
 
 
