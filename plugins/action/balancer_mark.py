@@ -7,23 +7,17 @@ from __future__ import annotations
 
 import datetime as dt
 
-from ansible.errors import AnsibleConnectionFailure
-from ansible.plugins.action import ActionBase
-
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_owner import run_process, stamp
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils.guest_action import GuestAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(GuestAction):
     """A balancer that cannot be reached must fail the task of the host it serves, not lose that host to the run."""
 
-    TRANSFERS_FILES = False
+    PLACE = "the balancer"
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        arguments, now = dict(self._task.args), dt.datetime.now(dt.timezone.utc)
+    def ask(self, arguments, task_vars):
+        now = dt.datetime.now(dt.timezone.utc)
         arguments["stamp"] = {"version": 1, "host": arguments.get("host"), "process": run_process(), "since": stamp(now),
                               "heartbeat": stamp(now), "expires": stamp(now, int(arguments.get("expires", 900)))}
-        try:
-            return {**result, **self._execute_module(module_name="fleetops.azure_maintenance.balancer_mark", module_args=arguments, task_vars=task_vars)}
-        except AnsibleConnectionFailure as error:
-            return {**result, "failed": True, "msg": f"the balancer cannot be reached: {error}"}
+        return super().ask(arguments, task_vars)

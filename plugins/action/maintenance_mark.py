@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import (
     GUEST_MARK, READ_COMMAND, Foreign, MarkError, MarkFile, drained_host, finished_in, parse_all)
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_owner import alive_because, run_process, stamp
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils.guest_action import explained
 
 MODULE = "fleetops.azure_maintenance.maintenance_mark"
 
@@ -37,7 +38,7 @@ class ActionModule(ActionBase):
         try:
             if copy_only:
                 return {**result, **self._copy_alone(copy, arguments, state)}
-            result.update(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
+            result.update(explained(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars), MODULE))
             # The host's first, for nothing is changed before both are there, and what the host has is what is true.
             if copy and not result.get("failed") and not self._task.check_mode:
                 if state == "absent":

@@ -12,20 +12,21 @@ import typing as t
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import STATES, format_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
 
-_DONE_WITH = ("not_hosted", "not_scheduled", "done", "expired")
+_STILL_TO_START = ("startable", "upcoming", "retry_later")
+"""Now, or later in the same window; an aborted attempt, one that Azure blocks and what is not understood wait for Azure or for a person."""
 
 
 def summarize(vms: t.Sequence[Vm], now: dt.datetime, unmatched: int = 0) -> dict[str, t.Any]:
     """``states`` (number of VMs by state), ``startable`` (names of those that may be started now and need no consent), ``need_consent``
     (names of startable ones with a blocking hazard), ``next_deadline`` (end of the self-service window that ends first among
-    VMs still to be done, as ISO time, or None), ``next_deadline_vms`` (their names) and ``text`` (one sentence). ``unmatched`` is the
-    number of VMs of which the query matched none."""
+    VMs that can still be started, now or later, as ISO time, or None), ``next_deadline_vms`` (their names) and ``text`` (one sentence).
+    ``unmatched`` is the number of VMs of which the query matched none."""
     states = collections.Counter(vm.state(now) for vm in vms)
     startable = [vm for vm in vms if vm.state(now) == "startable"]
     consent = [vm for vm in startable if vm.blocking_hazards]
     ends = collections.defaultdict(list)
     for vm in vms:
-        if vm.status and vm.state(now) not in _DONE_WITH and vm.status.self_service_window and vm.status.self_service_window.end > now:
+        if vm.status and vm.state(now) in _STILL_TO_START and vm.status.self_service_window and vm.status.self_service_window.end > now:
             ends[vm.status.self_service_window.end].append(vm.name)
     deadline = min(ends, default=None)
     return {

@@ -259,11 +259,11 @@ summary:
       elements: str
       sample: [cache-02]
     next_deadline:
-      description: End of the self-service window that ends first among VMs not done yet, or null.
+      description: End of the self-service window that ends first among VMs that can still be started, or null.
       type: str
       sample: "2026-04-06T23:30:00Z"
     next_deadline_vms:
-      description: Names of the VMs whose window ends then.
+      description: Names of the VMs whose window ends then. Those that cannot be started in it any more, such as after an aborted attempt, are not among them.
       type: list
       elements: str
       sample: [web-01, web-02]

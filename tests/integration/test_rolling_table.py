@@ -31,6 +31,7 @@ def test_unreachable_in_the_preparation(cloud: Cloud, project: Project) -> None:
     project.write("host_vars/web-1.yml", {"ansible_port": 1, "verify_timeout": 3})
     run = project.playbook("rolling_redeploy")
     assert run.rc != 0 and not cloud.writes(), run.out
+    assert run.out.count("fatal: [web-1]") == 1, "one host that is lost is one failure, that at the end"
     assert "left: untouched" in lost(run, "web-1") and "STOPPED before wave 1: web-1 failed, and rollout_error_budget is 0" in run.text
     within = project.playbook("rolling_redeploy", rollout_error_budget="50%", rollout_break_glass=True)
     assert within.rc != 0 and cloud.posts() == {"solo-1": 1}, within.out

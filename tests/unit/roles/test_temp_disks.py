@@ -93,7 +93,8 @@ def test_every_mount_is_seen_again_or_made_again(tmp_path, mounted):
     tasks = {"verify_temp_disk_tasks": [f"{tmp_path}/mount.yml"]}
     there, gone = {"mount": mounted, "local": True}, {"mount": "/gone", "local": True}
     scsi = {"mount": "/mnt/scsi", "local": False}
-    cases = {"there": ({"verify_temp_disk": mounted}, [there]), "none": ({}, []), "gone": ({}, [gone]), "two": ({"verify_temp_disk": mounted}, [there, gone]),
+    look = {"verify_temp_disk": mounted}
+    cases = {"there": (look, [there]), "none": ({}, []), "gone": ({}, [gone]), "two": (look, [there, gone]),
              "made": (tasks, [there]), "tried": (tasks, [there, gone]), "scsi": (tasks, [scsi])}
     hosts = {name: {**before, "verify_temp_disk_tasks": [], **options, "verify_before": {"temp_disks": disks, "failed_units": []}}
              for name, (options, disks) in cases.items()}

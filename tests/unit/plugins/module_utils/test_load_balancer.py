@@ -106,7 +106,8 @@ def test_another_interface_is_another_vm_whatever_its_address():
 OTHERS = {
     "nobody": ({}, None), "another address": ({"others": [interface("db-01-nic", "vnet-db", "10.0.0.5")]}, None),
     "a VM": ({"others": [interface("db-01-nic", "vnet-db")]}, "db-01-nic"),
-    "an instance of a scale set": ({"scale_sets": [("pool", "Uniform", [interface("nic", "vnet-db", base=f"{SETS}/pool/virtualMachines/0")])]}, "virtualMachines/0"),
+    "an instance of a scale set": (
+        {"scale_sets": [("pool", "Uniform", [interface("nic", "vnet-db", base=f"{SETS}/pool/virtualMachines/0")])]}, "virtualMachines/0"),
     "of a flexible one, which is listed": ({"scale_sets": [("pool", "Flexible", [])], "others": [interface("flex-nic", "vnet-db")]}, "flex-nic"),
     "nobody in a scale set": ({"scale_sets": [("pool", "Uniform", [])]}, None),
 }

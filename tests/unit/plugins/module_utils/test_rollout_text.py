@@ -102,12 +102,14 @@ def test_a_deadline_that_is_near_is_in_minutes(minutes, cell):
     ("Europe/Berlin", "until 2026-03-10 12:27 UTC (13:27 CET) if begun 2026-03-10 12:00 UTC (13:00 CET)", "deadline (UTC, CEST)", "2026-04-04 12:00, 14:00"),
     ("America/Los_Angeles", "until 2026-03-10 12:27 UTC (05:27 PDT)", "deadline (UTC, PDT)", "2026-04-04 12:00, 05:00"),
     ("Pacific/Kiritimati", "until 2026-03-10 12:27 UTC (03-11 02:27 +14)", "deadline (UTC, +14)", "2026-04-04 12:00, 04-05 02:00"),
-    ("Europe/London", "until 2026-03-10 12:27 UTC if begun", "deadline (UTC, BST)", "2026-04-04 12:00, 13:00"), ("UTC", "12:27 UTC if", "deadline (UTC) ", "04-04 12:00  a")])
+    ("Europe/London", "until 2026-03-10 12:27 UTC if begun", "deadline (UTC, BST)", "2026-04-04 12:00, 13:00"),
+    ("UTC", "12:27 UTC if", "deadline (UTC) ", "04-04 12:00  a")])
 def test_the_controllers_zone_is_beside_utc(zone, head, heading, cell):
     lines = render(planned([vm("a"), vm("gone", status=status(own=(-9, -5), allowed=False))]), 140, zone=ZoneInfo(zone)).splitlines()
     assert head in lines[1] and heading in lines[3] and cell in lines[4]
     detail = " ".join(" ".join(lines).partition("redeploys it itself")[2].partition("  Next")[0].split())
-    beside = {"Europe/Berlin": "Z (14:00 CEST)", "America/Los_Angeles": "Z (05:00 PDT)", "Pacific/Kiritimati": "Z (04-06 02:00 +14)", "Europe/London": "Z (13:00 BST)"}
+    beside = {"Europe/Berlin": "Z (14:00 CEST)", "America/Los_Angeles": "Z (05:00 PDT)", "Pacific/Kiritimati": "Z (04-06 02:00 +14)",
+              "Europe/London": "Z (13:00 BST)"}
     assert detail.startswith(f"from 2026-04-05T12:00:00{beside.get(zone, 'Z')}")
     open_hours = planned([vm("a")], calendar={"open": [{"from": "22:00", "to": "05:00"}]})
     if zone == "Europe/Berlin":
