@@ -87,10 +87,7 @@ import difflib
 import os
 
 from ansible.errors import AnsibleError, AnsibleParserError
-from ansible.inventory.helpers import get_group_vars, sort_groups
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible.utils.vars import combine_vars
-from ansible.vars.plugins import get_vars_from_inventory_sources
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import Arm
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import ENVIRONMENT, Settings
@@ -102,36 +99,12 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.overlay
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.packages import missing_packages
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.query import compile_query, mistakes, no_match
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.snapshot import Snapshot
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils.inventory_hosts import HostName, HostsFirst, HostVariables
 
 # What decides which data are read: a cache filled under other values of these answers another question.
 _SCOPE = ("subscriptions", "resource_groups", "exclude_resource_groups", "only_affected", "overlay", "complete", "second_opinion",
           "addresses", "trust_status_list")
 _SIGN_IN = ("auth_source", "profile", "subscription_id", "client_id", "tenant", "cloud_environment", "authority_host")
-
-
-class _Host(str):
-    """Name of a host where ansible-core takes a name: it would look for a group of that name first, and make that the VM."""
-
-
-class _HostsFirst:
-    """The inventory for ansible-core's own construction of variables and groups: a :class:`_Host` is the host and nothing else."""
-
-    def __init__(self, inventory):
-        self._inventory = inventory
-
-    def __getattr__(self, name):
-        return getattr(self._inventory, name)
-
-    def add_child(self, group, child):
-        if isinstance(child, _Host):
-            return self._inventory.add_host(str(child), group)
-        return self._inventory.add_child(group, child)
-
-    def set_variable(self, entity, name, value):
-        if isinstance(entity, _Host) and entity in self._inventory.groups:
-            self._inventory.hosts[entity].set_variable(name, value)
-        else:
-            self._inventory.set_variable(str(entity), name, value)
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -150,7 +123,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def parse(self, inventory, loader, path, cache=True):
         super().parse(inventory, loader, path, cache)
-        self.inventory, self._source = _HostsFirst(inventory), path
+        self.inventory, self._source = HostsFirst(inventory), path
         self._config = self._read_config_data(path)
         try:
             self._refuse_unknown(self._config)
@@ -254,28 +227,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _hosts_there(self, wanted=None):
         """Variables that may hold ids, by host; of all hosts, or of those wanted."""
-        folders = [os.path.dirname(source) for source in [*self.inventory.processed_sources, self._source] if source and os.path.isfile(source)]
-        folders = list(dict.fromkeys(reversed(folders)))[::-1]  # each once, where it counts most
-        return {name: self._ids(host, folders) for name, host in self.inventory.hosts.items() if wanted is None or name in wanted}
-
-    def _ids(self, host, folders):
-        """The variables of overlay_id_vars that ansible-core will give the host: from its groups, group_vars and host_vars too, and templated."""
-        groups, found = host.get_groups(), {}
-        for some in ([one for one in groups if one.name == "all"], sort_groups(one for one in groups if one.name != "all"), [host]):
-            own = host.get_vars() if some == [host] else get_group_vars(some)
-            found = combine_vars(combine_vars(found, own), get_vars_from_inventory_sources(self.loader, folders, some, "all"))
-        return {name: self._plain(host.name, name, found) for name in self.get_option("overlay_id_vars") if name in found}
-
-    def _plain(self, host, name, variables):
-        value = variables[name]
-        if not isinstance(value, str) or not self.templar.is_template(value):
-            return value
-        self.templar.available_variables = variables
-        try:
-            return self.templar.template(value)
-        except AnsibleError as error:
-            raise OptionsError(f"host {host}: {name} is a template that cannot be evaluated here ({' '.join(str(error).split())}), so nothing says which "
-                               "VM this host is; write the id itself, or use only variables of the inventory") from None
+        known = HostVariables(self.inventory, self.loader, self.templar, self._source, self.get_option("overlay_id_vars"))
+        return {name: known.of(host) for name, host in self.inventory.hosts.items() if wanted is None or name in wanted}
 
     # -- the inventory --------------------------------------------------------------------------------------------------
 
@@ -292,7 +245,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                     if group not in known:
                         known.add(inventory.add_group(group))
                     inventory.add_host(name, group)  # add_child would add a group of the host's name
-                construct(_Host(name))
+                construct(HostName(name))
                 if not host.groups:
                     inventory.add_host(name, "ungrouped")  # for ansible-core would add a group of its name
         except AnsibleError:
@@ -317,7 +270,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             host.vars.update(variables)
             return
         for key, value in variables.items():
-            self.inventory.set_variable(_Host(host.name), key, value)
+            self.inventory.set_variable(HostName(host.name), key, value)
 
     def _constructor(self):
         """What the user composes: expressions see all of the host's variables, groups the composed ones too."""
