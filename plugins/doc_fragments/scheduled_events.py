@@ -24,7 +24,7 @@ options:
     choices: ["2020-07-01", "2019-08-01", "2019-04-01", "2019-01-01", "2017-11-01", "2017-08-01", "2017-03-01"]
   patience:
     description:
-      - Seconds for one call, with repetitions after 410, 429, server errors and lost connections.
+      - Seconds for one call with all its repetitions, after 410, 429, server errors and lost connections, however slowly bytes come.
       - The call that turns the service on may take two minutes.
       - A connection that is refused, or not accepted within 5 seconds, fails at once.
     type: int

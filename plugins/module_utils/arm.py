@@ -11,7 +11,6 @@ than the generated models allow.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import threading
 import typing as t
 import urllib.parse
@@ -19,8 +18,9 @@ from dataclasses import dataclass
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm_reader import Reader
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm_transport import (
-    Renewable, SameHostAuthentication, Wire, error_of, first_line, host_of, is_no_answer, is_sign_in, make_client, make_transport, never_sent,
-    retry_after, sign_in_error)
+    Answer, Renewable, SameHostAuthentication, Wire, cut_short, error_in, error_of, first_line, host_of, is_no_answer, is_sign_in, make_client,
+    make_transport, never_sent, retry_after, sign_in_error)
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.bounds import TooMuch, loads
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import Settings, make_credential, resolve_cloud
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, IncompleteFleet, NotFound
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Clock, Pacing, WallClock
@@ -48,7 +48,7 @@ _NOT_TOLD = (400, 403, 404, 405, 410)
 @dataclass(frozen=True)
 class PostResult:
     """What is known after one POST: ``accepted`` (200, 202), ``refused`` (4xx), ``throttled`` (429: not executed) or
-    ``unknown`` (5xx, no answer: it may have been executed). URLs are None when absent or when they leave the ARM host."""
+    ``unknown`` (5xx, no answer or one that cannot be read: it may have been executed). URLs are None when absent or when they leave the ARM host."""
 
     kind: str
     status: int | None = None
@@ -79,7 +79,7 @@ class Arm:
         transport = make_transport()
         pacing = Pacing(clock)
         anonymous = Reader(Wire(make_client(transport)), clock, pacing)
-        self.cloud = resolve_cloud(settings, lambda url: anonymous.read(HttpRequest("GET", url), "read the cloud's metadata", json.loads))
+        self.cloud = resolve_cloud(settings, lambda url: anonymous.read(HttpRequest("GET", url), "read the cloud's metadata", loads))
         self.host = host_of(self.cloud.resource_manager)
         credential = Renewable(lambda: make_credential(settings, self.cloud))
         self._wire = Wire(make_client(transport, SameHostAuthentication(credential, self.cloud.scope, self.host)))
@@ -113,18 +113,18 @@ class Arm:
 
     def put(self, path: str, api_version: str, doing: str, body: t.Mapping[str, t.Any]) -> None:
         """Make a resource what ``body`` says. Twice is the same as once, so it is repeated as a read is; raises as :meth:`get` does."""
-        self.reader.read(HttpRequest("PUT", self.url(path, api_version), json=body), doing, json.loads)
+        self.reader.read(HttpRequest("PUT", self.url(path, api_version), json=body), doing, loads)
 
     def delete(self, path: str, api_version: str, doing: str) -> None:
         """Delete a resource, or find it gone; repeated as :meth:`put` is."""
         try:
-            self.reader.read(HttpRequest("DELETE", self.url(path, api_version)), doing, json.loads)
+            self.reader.read(HttpRequest("DELETE", self.url(path, api_version)), doing, loads)
         except NotFound as error:
             if (error.code or "notfound").lower() not in ("resourcenotfound", "notfound"):
                 raise
 
     def _object(self, request: t.Any, doing: str, once: bool = False) -> dict[str, t.Any]:
-        body = self.reader.read(request, doing, json.loads, once=once)
+        body = self.reader.read(request, doing, loads, once=once)
         if not isinstance(body, dict):
             raise AzureError(doing, "the answer is not a JSON object")
         return body
@@ -157,7 +157,7 @@ class Arm:
     def _take(self, content: bytes, doing: str, take: t.Callable[[dict[str, t.Any]], t.Any]) -> tuple[int, str | None]:
         """(number of items, next link) of a page whose items have been taken."""
         with self._parsing:
-            page = json.loads(content)
+            page = loads(content)
             values = page.get("value") if isinstance(page, dict) else None
             if not isinstance(values, list):
                 return _NO_PAGE
@@ -183,7 +183,7 @@ class Arm:
 
     def _send_once(self, request: t.Any) -> PostResult:
         try:
-            response = self._wire.send(request, **self.reader.timeout())
+            response = self._wire.send(request, **self.reader.timeout(read=False))
         except Exception as error:
             if is_sign_in(error):
                 raise sign_in_error(error) from None
@@ -194,13 +194,20 @@ class Arm:
             return PostResult("unknown", code="NoAnswer", message=first_line(error))
         return self._post_result(response)
 
-    def _post_result(self, response: t.Any) -> PostResult:
-        status, headers = response.status_code, response.headers
-        code, message = error_of(response.content or b"")
+    def _post_result(self, answer: Answer) -> PostResult:
+        status, headers = answer.status_code, answer.headers
         refused = 400 <= status < 500 and status not in _TIMED_OUT
         kind = "accepted" if status in (200, 201, 202) else "throttled" if status == 429 else "refused" if refused else "unknown"
-        return PostResult(kind, status, code, message, self._own_url(headers.get("Azure-AsyncOperation")),
-                          self._own_url(headers.get("Location")), retry_after(headers), headers.get("x-ms-request-id"))
+        code, message, trouble = None, None, answer.trouble
+        try:
+            code, message = error_of(answer.content)
+        except TooMuch as error:
+            trouble = error
+        if trouble:  # nobody knows that Azure has sent it: its status proves nothing
+            kind, code, message = "unknown", "UnreadableAnswer", f"its body cannot be read: {first_line(trouble)}"
+        message = f"{message or 'no message'}{cut_short(headers)}" if cut_short(headers) else message
+        return PostResult(kind, status, code, message, self._own_url(headers.get("Azure-AsyncOperation")), self._own_url(headers.get("Location")),
+                          retry_after(headers), headers.get("x-ms-request-id"))
 
     def operation(self, url: str, monitor: bool = False) -> OperationStatus:
         """Ask after a running operation; a ``monitor`` URL (Location) tells of a failure by its HTTP status.
@@ -209,7 +216,7 @@ class Arm:
         """
         doing = "ask after the operation"
         try:
-            body = self.reader.read(HttpRequest("GET", url), doing, json.loads)
+            body = self.reader.read(HttpRequest("GET", url), doing, loads)
         except AzureError as error:
             if error.status in _NOT_TOLD:
                 return OperationStatus("forgotten")
@@ -228,7 +235,7 @@ class Arm:
         word = str(body.get("status") or properties.get("provisioningState") or "").lower()
         if not word:  # a monitor URL that ends with the resource, or nothing that anybody understands: the VM tells
             return OperationStatus("forgotten")
-        code, message = error_of(json.dumps({"error": body["error"]})) if isinstance(body.get("error"), dict) else (None, None)
+        code, message = error_in({"error": body["error"]}) if isinstance(body.get("error"), dict) else (None, None)
         return OperationStatus(_WORDS.get(word, "running"), code, message)
 
     def _own_url(self, url: str | None) -> str | None:

@@ -13,7 +13,8 @@ import urllib.parse
 from dataclasses import dataclass
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm_transport import (
-    READ_TIMEOUT, Renewable, Wire, first_line, http_error, is_no_answer, is_sign_in, seconds_of, sign_in_error)
+    CONNECT_TIMEOUT, READ_TIMEOUT, Answer, Renewable, Wire, first_line, http_error, is_no_answer, is_sign_in, sign_in_error)
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.bounds import TooMuch, seconds_of
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Budget, Clock, Pacing, TooLong
 
@@ -50,21 +51,31 @@ class Reader:
     def __init__(self, wire: Wire, clock: Clock, pacing: Pacing, credential: Renewable | None = None) -> None:
         self._wire, self._clock, self.pacing, self._credential = wire, clock, pacing, credential
         self._until: float | None = None
+        self._grace = 0.0
         self._stopping: t.Callable[[], bool] = lambda: False
 
-    def limit(self, until: float | None, stopping: t.Callable[[], bool] = lambda: False) -> None:
-        """From now on no read waits past ``until`` on the clock (None: however long it takes), nor for long once ``stopping`` is true."""
-        self._until, self._stopping = until, stopping
+    def limit(self, until: float | None, stopping: t.Callable[[], bool] = lambda: False, grace: float = 0.0) -> None:
+        """From now on nothing waits past ``until`` on the clock (None: however long it takes), nor for long once ``stopping`` is true.
 
-    def timeout(self) -> dict[str, float]:
-        """The transport's option for a request sent now; nothing when its own will do."""
-        left = READ_TIMEOUT if self._until is None else self._until - self._clock.monotonic()
-        return {"read_timeout": max(_LEAST_TIMEOUT, left)} if left < READ_TIMEOUT else {}
+        Reads have ``grace`` seconds more, for what is to be told at the limit.
+        """
+        self._until, self._stopping, self._grace = until, stopping, grace
+
+    def timeout(self, read: bool = True) -> dict[str, float]:
+        """The transport's options for a request sent now; nothing when its own will do."""
+        left = READ_TIMEOUT if self._until is None else self._left(self._until, read)
+        if left >= READ_TIMEOUT:
+            return {}
+        left = max(_LEAST_TIMEOUT, left)
+        return {"read_timeout": left, "connection_timeout": min(CONNECT_TIMEOUT, left)}
+
+    def _left(self, until: float, read: bool = True) -> float:
+        return until + (self._grace if read else 0.0) - self._clock.monotonic()
 
     def _worthwhile(self, seconds: float) -> bool:
         if seconds > 1 and self._stopping():
             return False
-        return self._until is None or self._clock.monotonic() + seconds <= self._until
+        return self._until is None or seconds <= self._left(self._until)
 
     def read(self, request: t.Any, doing: str, parse: t.Callable[[bytes], t.Any], patient: bool = True, once: bool = False) -> t.Any:
         """What ``parse`` makes of the body, None for an empty one. ``parse`` raises ValueError for a body cut short.
@@ -96,30 +107,42 @@ class Reader:
                 self._clock.sleep(pause)
 
     def _once(self, request: t.Any, doing: str, parse: t.Callable[[bytes], t.Any], budget: Budget) -> t.Any:
+        host = urllib.parse.urlsplit(request.url).netloc
         try:
-            response = self._wire.send(request, **self.timeout())
-            content = response.content or b""
+            answer = self._wire.send(request, **self.timeout())
         except Exception as error:
             if is_sign_in(error):
                 raise sign_in_error(error) from None
             if is_no_answer(error):
-                host = urllib.parse.urlsplit(request.url).netloc
                 raise _Passing(AzureError(doing, f"no answer from {host}: {first_line(error)}")) from None
             raise
-        left = seconds_of(response.headers.get(_READS_LEFT))
+        left = seconds_of(answer.headers.get(_READS_LEFT))
         if left is not None:
             budget.left(left)
-        if response.status_code >= 300:
-            raise http_error(doing, response, content)
-        running = {"status": "InProgress"} if response.status_code == 202 else None
-        if not content.strip():
+        if answer.status_code >= 300:
+            raise http_error(doing, answer)
+        try:
+            return self._body(answer, doing, parse)
+        except TooMuch as error:
+            raise AzureError(doing, f"the answer of {host} cannot be taken: {error}") from None
+
+    @staticmethod
+    def _body(answer: Answer, doing: str, parse: t.Callable[[bytes], t.Any]) -> t.Any:
+        if isinstance(answer.trouble, TooMuch):
+            raise answer.trouble
+        if answer.trouble:
+            raise _Passing(AzureError(doing, f"no whole answer: {first_line(answer.trouble)}"))
+        running = {"status": "InProgress"} if answer.status_code == 202 else None
+        if not answer.content.strip():
             return running
         try:
-            body = parse(content)
-            return {**running, **body} if running and isinstance(body, dict) else body
+            body = parse(answer.content)
+        except TooMuch:
+            raise
         except ValueError:
-            begin = content[:40].decode("utf-8", "replace")
-            raise _Passing(AzureError(doing, f"the answer is not JSON ({len(content)} bytes, beginning {begin!r})")) from None
+            begin = answer.content[:40].decode("utf-8", "replace")
+            raise _Passing(AzureError(doing, f"the answer is not JSON ({len(answer.content)} bytes, beginning {begin!r})")) from None
+        return {**running, **body} if running and isinstance(body, dict) else body
 
     def _despite(self, error: AzureError, effort: _Effort, budget: Budget, generation: int) -> float:
         """Seconds to pause after an answer that was an error; raises it when that is the end."""

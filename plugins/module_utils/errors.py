@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.redaction import without_secrets
+
 
 class AzureError(Exception):
     """A request that did not give what was asked for.
@@ -20,6 +22,7 @@ class AzureError(Exception):
 
     def __init__(self, doing: str, detail: str, *, status: int | None = None, code: str | None = None,
                  request_id: str | None = None, retry_after: float | None = None) -> None:
+        doing, detail = without_secrets(doing), without_secrets(detail)
         super().__init__(f"could not {doing}: {detail}")
         self.doing, self.detail = doing, detail
         self.status, self.code, self.request_id, self.retry_after = status, code, request_id, retry_after

@@ -15,6 +15,8 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.redaction import without_secrets
+
 STATES = ("not_hosted", "not_scheduled", "unknown", "done", "startable", "upcoming", "retry_later", "skipped", "blocked",
           "waiting", "azure_controlled", "expired")
 BLOCKING_HAZARDS = ("ephemeral_os_disk", "completed_but_allowed", "not_running", "retry_after_abort", "temp_disk_in_use")
@@ -102,13 +104,13 @@ class MaintenanceStatus:
         block = view.get("maintenanceRedeployStatus")
         if not block:
             return None
-        code = block.get("lastOperationResultCode") or "None"
+        code, message = block.get("lastOperationResultCode") or "None", block.get("lastOperationMessage")
         return cls(
             allowed=block.get("isCustomerInitiatedMaintenanceAllowed") is True,
             self_service_window=Window.of(block.get("preMaintenanceWindowStartTime"), block.get("preMaintenanceWindowEndTime")),
             scheduled_window=Window.of(block.get("maintenanceWindowStartTime"), block.get("maintenanceWindowEndTime")),
             code=_CODES.get(code.lower(), code),
-            message=block.get("lastOperationMessage"),
+            message=None if message is None else without_secrets(str(message)),
         )
 
     @property

@@ -35,7 +35,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm impo
 # Guards speak about views that are at most so old: as long as reading takes when nothing holds it up.
 _FRESH_SECONDS, _SECONDS_A_VM = 60.0, 0.2
 _ROUNDS = 3
-# What is told at the time limit is still read.
+# What is told at the time limit is still read, unless that limit is a short one.
 _GRACE = 30.0
 
 
@@ -58,7 +58,7 @@ class Redeploy:
 
     def __init__(self, arm: Arm, journal: Journal, clock: Clock, patience: Patience, order: Order) -> None:
         self._arm, self._journal, self._clock, self._order = arm, journal, clock, order
-        arm.reader.limit(patience.deadline + _GRACE, patience.stopping)
+        arm.reader.limit(patience.deadline, patience.stopping, min(_GRACE, (patience.deadline - clock.monotonic()) / 2))
         operation = order.policy.operation
         live = LiveReader(arm)
         self._read_at = clock.monotonic()

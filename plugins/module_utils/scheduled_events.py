@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Scheduled Events as a VM sees them: read the metadata service's document in all its shapes, approve events.
 
-Runs on guests: standard library only, Python 3.9 or newer. The watch_events role installs this very file beside its
-service.
+Runs on guests: standard library only, Python 3.9 or newer. The watch_events role installs this very file, and bounds,
+beside its service.
 """
 
 from __future__ import annotations
@@ -19,6 +19,13 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+try:
+    from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.bounds import (
+        TimedResponse, TooMuch, loads, read_body, seconds_of,
+    )
+except ImportError:  # beside the service of watch_events
+    from bounds import TimedResponse, TooMuch, loads, read_body, seconds_of
+
 ENDPOINT = "http://169.254.169.254"
 EVENTS_PATH = "/metadata/scheduledevents"
 NAME_PATH = "/metadata/instance/compute/name?api-version=2021-02-01&format=text"
@@ -28,7 +35,11 @@ TYPES = ("Freeze", "Reboot", "Redeploy", "Preempt", "Terminate")
 SOURCES = ("Platform", "User")
 PATIENCE = 130.0
 """Seconds: the call that turns the service on may take two minutes."""
+MOST_BYTES = 1 << 20
+"""A document names at most the VMs of a set."""
 _CONNECT_SECONDS = 5.0
+_LEAST_SECONDS = 0.5
+_PIECE = 65536
 _LOST = 0
 _AGAIN = {429: "throttled", **dict.fromkeys((_LOST, 410, 500, 502, 503, 504), "unavailable")}
 _FRACTION = re.compile(r"(\.\d{1,6})\d*")
@@ -97,14 +108,17 @@ def parse_time(text: t.Any) -> str | None:
     value = text.strip()
     try:
         moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError, IndexError):
+    except (TypeError, ValueError, IndexError, OverflowError):
         try:
             plain = re.sub(r"[zZ]$| UTC$", "+00:00", value)
             moment = datetime.fromisoformat(_FRACTION.sub(r"\1", plain))
         except ValueError:
             return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except OverflowError:  # the first or the last day of the calendar, elsewhere
+        return None
 
 
 def parse_document(text: str, api_version: str) -> Document:
@@ -115,7 +129,7 @@ def parse_document(text: str, api_version: str) -> Document:
     if not text.strip():
         return Document(None, [], api_version)
     try:
-        body = _lowered(json.loads(text))
+        body = _lowered(loads(text))
         items = [_event(_lowered(item), api_version) for item in body.get("events") or []]
         incarnation = body.get("documentincarnation")
         return Document(None if incarnation is None else int(incarnation), items, api_version)
@@ -158,11 +172,18 @@ def _duration(value: t.Any) -> int | None:
         return None
 
 
+def _pieces(answer: http.client.HTTPResponse) -> t.Iterator[bytes]:
+    """Of a body; http.client itself takes one that is cut short for whole when it is read in pieces."""
+    yield from iter(lambda: answer.read(_PIECE), b"")
+    if answer.length:
+        raise http.client.IncompleteRead(b"", answer.length)
+
+
 class Client:
     """Talks to the metadata service, never through a proxy.
 
     Reading turns Scheduled Events on, for a day and for the VM's whole set. ``api_version`` None: the newest that the
-    service knows. ``patience`` is in seconds, for each call. Raises EventsError.
+    service knows. ``patience`` is in seconds, for each call of a method, however many requests that takes. Raises EventsError.
     """
 
     def __init__(
@@ -188,16 +209,16 @@ class Client:
 
     def own_name(self) -> str:
         """The name that events give this VM (an instance of a uniform scale set: SET_NUMBER). Turns nothing on."""
-        status, text = self._patiently("GET", NAME_PATH, None)
+        status, text = self._patiently("GET", NAME_PATH, None, self._clock() + self._patience)
         if status != 200 or not text.strip():
             words = f"{self.endpoint}: asked for the name of this VM, answered {status}: {text[:120]!r}; give vm_name"
             raise EventsError("refused", words)
         return text.strip()
 
     def _events(self, method: str, body: str | None) -> str:
-        newest = self.api_version
+        newest, deadline = self.api_version, self._clock() + self._patience
         while True:
-            status, text = self._patiently(method, f"{EVENTS_PATH}?api-version={self.api_version}", body)
+            status, text = self._patiently(method, f"{EVENTS_PATH}?api-version={self.api_version}", body, deadline)
             if status == 200:
                 self._known = True
                 return text
@@ -224,25 +245,27 @@ class Client:
         words = f"{self.endpoint} refused the request with {status} (api-version {self.api_version}): {said}"
         return EventsError("refused", words)
 
-    def _patiently(self, method: str, path: str, body: str | None) -> tuple[int, str]:
-        deadline, delay = self._clock() + self._patience, 1.0
+    def _patiently(self, method: str, path: str, body: str | None, deadline: float) -> tuple[int, str]:
+        delay = 1.0
         while True:
-            status, after, text = self._once(method, path, body, deadline - self._clock())
+            status, after, text = self._once(method, path, body, deadline)
             if status not in _AGAIN:
                 return status, text
-            wait = after if after is not None else delay
+            asked = seconds_of(after)
+            wait = delay if asked is None else asked
             if self._clock() + wait >= deadline:
                 what = "gave no whole answer" if status == _LOST else f"still answers {status}"
-                words = f"{self.endpoint} {what} after {self._patience:.0f} s; its first call may take two minutes"
+                what += "" if asked is None else f" and asks to wait (Retry-After: {str(after)[:40]})"
+                words = f"{self.endpoint} {what}; it had {self._patience:.0f} s, and its first call may take two minutes"
                 raise EventsError(_AGAIN[status], f"{words}. {text[:120]}".strip())
             self._sleep(wait)
             delay = min(delay * 2, 10.0)
 
-    def _once(self, method: str, path: str, body: str | None, seconds: float) -> tuple[int, float | None, str]:
-        """Status, Retry-After and body; a connection that is lost once it stood counts as status 0."""
+    def _once(self, method: str, path: str, body: str | None, deadline: float) -> tuple[int, str | None, str]:
+        """Status, Retry-After and body, all of it until the deadline; a connection that is lost once it stood counts as status 0."""
         # http.client knows no proxies.
-        timeout = min(_CONNECT_SECONDS, max(seconds, 1.0))
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=min(_CONNECT_SECONDS, self._left(deadline)))
+        connection.response_class = TimedResponse
         headers = {"Metadata": "true", **({"Content-Type": "application/json"} if body else {})}
         try:
             try:
@@ -250,14 +273,18 @@ class Client:
             except OSError as error:
                 words = f"nothing answers at {self.endpoint} ({error}). Scheduled Events exist on Azure VMs only"
                 raise EventsError("not_azure", words) from None
-            connection.sock.settimeout(max(seconds, 1.0))
+            connection.sock.settimeout(self._left(deadline))
             try:
                 connection.request(method, path, body, headers)
                 answer = connection.getresponse()
-                text = answer.read().decode("utf-8-sig", "replace")
-            except (OSError, http.client.HTTPException) as error:
+                text = read_body(_pieces(answer), answer.getheader("Content-Encoding") or "", MOST_BYTES).decode("utf-8-sig", "replace")
+            except TooMuch as error:
+                raise EventsError("bad_answer", f"the answer of {self.endpoint} cannot be taken: {error}") from None
+            except (OSError, ValueError, http.client.HTTPException) as error:
                 return _LOST, None, str(error)
-            after = answer.getheader("Retry-After") or ""
-            return answer.status, float(after) if after.isdigit() else None, text
+            return answer.status, answer.getheader("Retry-After"), text
         finally:
             connection.close()
+
+    def _left(self, deadline: float) -> float:
+        return max(deadline - self._clock(), _LEAST_SECONDS)

@@ -67,7 +67,7 @@ options:
   timeout:
     description:
       - Seconds for the whole call. A VM still under way then is returned as still_running and attached to by the next run.
-      - Nothing is started after it, and no wait that Azure asks for outlasts it.
+      - Nothing is started after it, and neither a wait that Azure asks for nor the answer to a start outlasts it.
     type: int
     default: 4500
   poll_interval:

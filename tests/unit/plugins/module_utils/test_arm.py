@@ -12,25 +12,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from azure.core.pipeline.transport import RequestsTransport
 from unit.plugins.listener import Listener, reply
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import arm_transport
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import COMPUTE, Arm
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm_transport import error_of
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm_transport import Renewable, error_of
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import Settings
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AuthError, AzureError, NotFound
 
 VMS = "/subscriptions/5ab00000-0000-4000-8000-000000000001/providers/Microsoft.Compute/virtualMachines"
-
-
-@pytest.fixture
-def bare(cloud, monkeypatch):
-    """An Arm whose Resource Manager is a listener (it has no metadata, tokens come from the simulator), and that listener."""
-    monkeypatch.setattr(arm_transport, "RequestsTransport", lambda **options: RequestsTransport(**{**options, "connection_timeout": 2, "read_timeout": 0.4}))
-    with Listener(cloud.directory / "server.pem", reply(404, {"error": {"code": "NotFound"}})) as listener:
-        options = {**cloud.options(), "cloud_environment": listener.url, "authority_host": cloud.simulator.url}
-        yield Arm(Settings.from_options(options), cloud.clock), listener
 
 
 # -- lists ----------------------------------------------------------------------------------------------------------------
@@ -149,7 +138,7 @@ def test_a_refused_token_is_renewed_once_and_no_more(cloud):
 
 def test_threads_that_meet_the_same_stale_token_renew_it_once():
     made = []
-    credential = arm_transport.Renewable(lambda: made.append(1))
+    credential = Renewable(lambda: made.append(1))
     for generation in (0, 0, 0, 1, 1):
         credential.renew(generation)
     assert (len(made), credential.generation) == (3, 2)

@@ -82,11 +82,39 @@ def test_an_accepting_answer_that_breaks_off(cloud):
     assert cloud.executed() == ["solo"]
 
 
+OUT_OF_BOUNDS = {"deep": '{"error":' + "[" * 100_000 + "]" * 100_000 + "}", "digits": '{"error": ' + "1" * 10_000 + "}"}
+
+
+@pytest.mark.parametrize("status", [200, 202, 409, 429, 500])
+@pytest.mark.parametrize("body", OUT_OF_BOUNDS)
+def test_an_answer_out_of_bounds_is_unknown_and_watched(cloud, status, body):
+    """Nobody knows who sends such a thing, and the operation may be on its way whatever its status says."""
+    cloud.post_fault("solo", status=status, executed=True, body=OUT_OF_BOUNDS[body])
+    assert cloud.outcomes(cloud.redeploy("solo")) == {"solo": "succeeded"}
+    assert cloud.executed() == ["solo"] and starts(cloud) == 1 and journal_outcomes(cloud) == ["succeeded"]
+
+
+@pytest.mark.parametrize("status", [429, 500])
+@pytest.mark.parametrize("body", OUT_OF_BOUNDS)
+def test_an_answer_out_of_bounds_to_what_was_not_executed(cloud, status, body):
+    cloud.post_fault("solo", status=status, body=OUT_OF_BOUNDS[body])
+    result = cloud.redeploy("solo", "duo")
+    assert cloud.outcomes(result) == {"solo": "unknown", "duo": "succeeded"}, "one VM's trouble is its own"
+    assert cloud.executed() == ["duo"] and starts(cloud) == 2 and journal_outcomes(cloud) == [None]
+
+
+@pytest.mark.parametrize("body", OUT_OF_BOUNDS)
+def test_an_operation_that_answers_out_of_bounds_is_watched_by_the_vm(cloud, body):
+    cloud.fault("/operations/", body=OUT_OF_BOUNDS[body], count=0)
+    assert cloud.outcomes(cloud.redeploy("solo")) == {"solo": "succeeded"} and cloud.executed() == ["solo"]
+
+
 # -- throttled ------------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("fault, pause", [
     ({"retry_after": 40}, 40), ({"retry_after": 0}, 0), ({}, 60), ({"wrapped": False, "code": "OperationNotAllowed"}, 60),
-    ({"headers": {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}}, 1), ({"headers": {"Retry-After": "soon"}}, 60)])
+    ({"headers": {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}}, 1),
+    ({"headers": {"Retry-After": "9" * 400}}, 60), ({"headers": {"Retry-After": "soon"}}, 60)])
 def test_throttled_waits_looks_again_and_starts_once(cloud, fault, pause):
     cloud.post_fault("solo", status=429, **fault)
     result = cloud.redeploy("solo")

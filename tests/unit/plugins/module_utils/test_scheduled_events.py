@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import typing as t
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -283,6 +284,68 @@ def test_a_silent_address_is_no_azure_vm(monkeypatch: pytest.MonkeyPatch) -> Non
     assert error.value.kind == "not_azure"
 
 
+DRIPS = [
+    pytest.param(b"HTTP/1.1 200", b" ", id="status line"), pytest.param(b"HTTP/1.1 200 OK\r\nX: ", b"y", id="headers"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b" ", id="body"), pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", b" ", id="body without end"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n", id="chunks"),
+    pytest.param(b"", b"HTTP/1.1 100 Continue\r\n\r\n", id="continue"),
+]
+
+
+@pytest.mark.parametrize("head, drop", DRIPS)
+@pytest.mark.parametrize("action", [lambda client: client.read(), lambda client: client.approve(["1"]), lambda client: client.own_name()],
+                         ids=["read", "approve", "own_name"])
+def test_a_service_that_drips_takes_no_longer_than_the_patience(
+    service: Service, monkeypatch: pytest.MonkeyPatch, action: t.Any, head: bytes, drop: bytes,
+) -> None:
+    def drip(self: _Handler) -> None:
+        with contextlib.suppress(OSError):
+            self.wfile.write(head)
+            for dummy in range(100):
+                self.wfile.write(drop)
+                time.sleep(0.1)
+
+    monkeypatch.setattr(_Handler, "do_GET", drip)
+    monkeypatch.setattr(_Handler, "do_POST", drip)
+    begun = time.monotonic()
+    with pytest.raises(EventsError, match="gave no whole answer; it had 1 s") as error:
+        action(Client(service.url, patience=1))
+    assert error.value.kind == "unavailable" and time.monotonic() - begun < 3
+
+
+def test_all_versions_that_are_tried_share_the_patience(service: Service, client: Client, clock: Clock) -> None:
+    slow = answer(400, "", Retry_After="0")
+    service.answers = [answer(503), slow, answer(503), slow, answer(503, Retry_After="60"), slow, answer(503, Retry_After="70"), slow]
+    with pytest.raises(EventsError, match="still answers 503 and asks to wait .Retry-After: 70.; it had 130 s"):
+        client.read()
+    assert clock.now <= scheduled_events.PATIENCE
+
+
+@pytest.mark.parametrize("value", ["1e300", "9" * 300, "86400"])
+def test_a_wait_that_is_longer_than_the_patience_is_told_as_it_was_said(service: Service, client: Client, clock: Clock, value: str) -> None:
+    service.answers = [answer(429, "", Retry_After=value)]
+    with pytest.raises(EventsError, match=f"Retry-After: {value[:40]}") as error:
+        client.read()
+    assert error.value.kind == "throttled" and len(str(error.value)) < 250 and not clock.sleeps
+
+
+@pytest.mark.parametrize("value", ["²", "soon", "inf", "nan", "-1", "9" * 400])
+def test_a_wait_that_is_none_is_a_short_one(service: Service, client: Client, clock: Clock, value: str) -> None:
+    service.answers = [answer(429, "", Retry_After=value.encode().decode("latin-1")), DOCUMENT]
+    assert client.read().incarnation == 7 and clock.now <= 1
+
+
+@pytest.mark.parametrize("text, words", [
+    ("[" * 100_000 + "]" * 100_000, "nested deeper"), ('{"Events": ' + "[" * 200 + "]" * 200 + "}", "nested deeper"),
+    ('{"DocumentIncarnation": ' + "1" * 10_000 + "}", "10000 digits"),
+    ('{"DocumentIncarnation": 1e999}', "out of range"), (" " * (2 << 20), "larger than 1024 KiB")])
+def test_an_answer_out_of_bounds_is_none(service: Service, client: Client, clock: Clock, text: str, words: str) -> None:
+    service.answers = [answer(200, text)]
+    with pytest.raises(EventsError, match=words) as error:
+        client.read()
+    assert error.value.kind == "bad_answer" and not clock.sleeps and len(service.seen) == 1
+
+
 @pytest.mark.parametrize("endpoint", ["https://169.254.169.254", "169.254.169.254", "http://"])
 def test_an_endpoint_that_is_none(endpoint: str) -> None:
     with pytest.raises(EventsError, match="http://ADDRESS"):
@@ -298,7 +361,7 @@ def test_the_own_name(service: Service, client: Client) -> None:
 
 
 ON_GUESTS = [
-    *(ROOT / "plugins" / "module_utils" / f"{name}.py" for name in ("scheduled_events", "guest_module")),
+    *(ROOT / "plugins" / "module_utils" / f"{name}.py" for name in ("scheduled_events", "bounds", "private_files", "guest_module")),
     *(ROOT / "plugins" / "modules" / f"scheduled_events_{name}.py" for name in ("info", "approve")),
     *(ROOT / "roles" / "watch_events" / "files" / f"watch_{name}.py" for name in ("settings", "events")),
 ]
@@ -310,8 +373,8 @@ def test_what_runs_on_guests_is_old_enough_and_brings_nothing_along(path: Path) 
     names = {node.module if isinstance(node, ast.ImportFrom) else alias.name
              for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
     foreign = {name for name in names if name.split(".")[0] not in sys.stdlib_module_names}
-    ours = {f"ansible_collections.fleetops.azure_maintenance.plugins.module_utils.{name}" for name in ("scheduled_events", "guest_module")}
-    assert foreign <= ours | {"ansible.module_utils.basic", "scheduled_events", "watch_settings"}
+    ours = {f"ansible_collections.fleetops.azure_maintenance.plugins.module_utils.{name}" for name in ("scheduled_events", "bounds", "guest_module")}
+    assert foreign <= ours | {"ansible.module_utils.basic", "scheduled_events", "watch_settings", "bounds", "private_files"}
 
 
 def old_python() -> str | None:
@@ -328,7 +391,7 @@ def test_it_runs_on_python_3_9(service: Service, tmp_path: Path) -> None:
     python = old_python()
     if python is None:
         pytest.skip("no Python 3.9 on this machine: only parsed with its grammar")
-    for path in (ON_GUESTS[0], *ON_GUESTS[-2:]):
+    for path in (*ON_GUESTS[:3], *ON_GUESTS[-2:]):
         shutil.copy(path, tmp_path)
     settings = {"endpoint": service.url, "vm_name": "web-03", "state": str(tmp_path / "state"), "mark": str(tmp_path / "mark"), "lock": str(tmp_path / "lock")}
     (tmp_path / "config.json").write_text(json.dumps(settings))
