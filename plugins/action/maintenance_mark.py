@@ -32,7 +32,7 @@ class ActionModule(ActionBase):
         state = arguments.get("state", "present")
         copy_only = getattr(self._connection._shell, "_IS_WINDOWS", False) or not boolean(arguments.get("on_host", True))
         if state == "query":
-            return {**result, **_told(self._query, _copy(arguments, task_vars["inventory_hostname"]) if copy_only else None, copy_only)}
+            return {**result, **_told(self._query, _copy(arguments, task_vars["inventory_hostname"]), copy_only)}
         arguments["stamp"] = self._stamp(arguments, task_vars["inventory_hostname"])
         copy = _copy(arguments, task_vars["inventory_hostname"])
         try:
@@ -61,12 +61,13 @@ class ActionModule(ActionBase):
     def _query(self, copy, copy_only):
         if copy_only:
             mark = copy.file.read() if copy else None
-            return {GUEST_MARK: mark} if mark else {}, []
+            return {GUEST_MARK: mark} if mark else {}, [], mark
         said = self._low_level_execute_command(READ_COMMAND)
         if said["rc"] != 0:
             why = (said.get("stderr") or said["stdout"]).strip()[:200]
             raise MarkError(f"the marks of this host cannot be read: {why}; become root on it, or let others read {os.path.dirname(GUEST_MARK)}")
-        return parse_all(said["stdout"]), finished_in(said["stdout"])
+        marks = parse_all(said["stdout"])
+        return marks, finished_in(said["stdout"]), copy.file.read() if copy and GUEST_MARK not in marks else None
 
     def _copy_alone(self, copy, arguments, state):
         if not arguments.get("run_id"):
@@ -85,9 +86,9 @@ class ActionModule(ActionBase):
 
 def _told(query, *how):
     """The answer of a query; what went wrong is in it, for one silent host must not end the search on the others."""
-    answer = {"changed": False, "mark": None, "alive": None, "drained": {}, "finished": [], "reached": False, "trouble": None}
+    answer = {"changed": False, "mark": None, "alive": None, "drained": {}, "finished": [], "copy": None, "reached": False, "trouble": None}
     try:
-        marks, finished = query(*how)
+        marks, finished, copy = query(*how)
     except AnsibleConnectionFailure as error:
         return {**answer, "trouble": f"the host cannot be reached: {error}"}
     except MarkError as error:
@@ -95,7 +96,8 @@ def _told(query, *how):
     now = dt.datetime.now(dt.timezone.utc)
     mark = marks.pop(GUEST_MARK, None)
     drained = {other.get("host") or drained_host(path): {**other, "alive": alive_because(other, now)} for path, other in marks.items()}
-    return {**answer, "reached": True, "mark": mark, "alive": alive_because(mark, now) if mark else None, "drained": drained, "finished": finished}
+    known = {"drained": drained, "finished": finished, "copy": copy}
+    return {**answer, **known, "reached": True, "mark": mark, "alive": alive_because(mark, now) if mark else None}
 
 
 class _Copy:

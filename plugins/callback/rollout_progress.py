@@ -52,6 +52,8 @@ from pathlib import Path
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import private_files
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.bounds import loads
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_estimate import seconds_left
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_text import WIDTH, render
 
@@ -167,7 +169,7 @@ class CallbackModule(CallbackBase):
         """The marks of this run on this controller. A host that became unreachable gets no rescue, and core may have ended the run with it."""
         for path in sorted((self._journal / "marks").glob("*.json")) if self._journal and self._run_id else ():
             try:
-                mark = json.loads(path.read_text(encoding="utf-8"))
+                mark = loads(private_files.read(str(path)))
             except (OSError, ValueError):
                 continue  # taken away just now; the next run says what is wrong with one that cannot be read
             if mark.get("run_id") == self._run_id:
@@ -210,7 +212,7 @@ class _Tail(threading.Thread):
         begun, said, last = time.monotonic(), 0.0, None
         while not self._over.wait(self._interval):
             try:
-                now = json.loads(self._path.read_text(encoding="utf-8"))
+                now = loads(private_files.read(str(self._path)))
             except (OSError, ValueError):
                 continue  # not written yet, or gone again
             if self._names and not self._names.issuperset(now["open"]):

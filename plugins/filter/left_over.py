@@ -41,11 +41,13 @@ _value:
   type: dict
 """
 
+import contextlib
 import datetime as dt
 from pathlib import Path
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import private_files
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.left_over import sort_out
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import MarkError, MarkFile
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_owner import alive_because, describe
@@ -54,9 +56,12 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_ow
 def left_over(seen, directory):
     """See RETURN."""
     now = dt.datetime.now(dt.timezone.utc)
+    folder = Path(directory).expanduser()
     try:
-        copies = {path.stem: MarkFile(str(path)).read() for path in sorted(Path(directory).expanduser().glob("*.json"))}
-    except MarkError as error:
+        with contextlib.suppress(FileNotFoundError):
+            private_files.check_folder(str(folder))
+        copies = {path.stem: MarkFile(str(path)).read() for path in sorted(folder.glob("*.json"))}
+    except (MarkError, OSError) as error:
         raise AnsibleFilterError(str(error)) from error
     copies = {host: {**mark, "alive": alive_because(mark, now)} for host, mark in copies.items() if mark}
     found = sort_out(seen, copies)

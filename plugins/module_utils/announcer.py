@@ -9,7 +9,6 @@ between, that one batch is handed out again (each event has an id to know it by)
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -17,7 +16,9 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.announcements import Memory, announce
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import private_files
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import Arm
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.bounds import loads
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import ENVIRONMENT, Settings
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.fleet import Selection, read_fleet
@@ -83,15 +84,14 @@ class _StateFile:
         self._path, self._selection = path, dict(selection)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = open(path.with_name(path.name + ".lock"), "a", opener=_private, encoding="utf-8")
+            handle = private_files.lock(f"{path}.lock")
         except OSError as error:
             raise OptionsError(f"state_file {path} cannot be used: {error.strerror}; give a path in a directory that can be written") from error
+        if handle is None:
+            raise OptionsError(f"state_file {path} is in use by another event source; give each its own")
+        self._lock: int | None = handle
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             saved = self._load()
-        except BlockingIOError:
-            self.close()
-            raise OptionsError(f"state_file {path} is in use by another event source; give each its own") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             self.close()
             raise OptionsError(f"state_file {path} cannot be read ({error}); move it away to begin anew, which announces everything "
@@ -102,9 +102,10 @@ class _StateFile:
         self._written = (kept, self.pending)
 
     def _load(self) -> t.Any:
-        if not self._path.exists():
+        try:
+            saved = loads(private_files.read(str(self._path)))
+        except FileNotFoundError:
             return {"selection": self._selection, "vms": {}, "pending": []}
-        saved = json.loads(self._path.read_text(encoding="utf-8"))
         shape = {name: type(saved[name]) for name in ("selection", "vms", "pending")}
         if saved["format"] != _FORMAT or shape != {"selection": dict, "vms": dict, "pending": list}:
             raise ValueError("it is of another format")
@@ -113,21 +114,14 @@ class _StateFile:
     def keep(self, memory: Memory, pending: list[t.Any]) -> None:
         if (memory.vms, pending) != self._written:
             content = {"format": _FORMAT, "selection": self._selection, "vms": memory.vms, "pending": pending}
-            partial = self._path.with_name(self._path.name + ".new")
-            with open(partial, "w", opener=_private, encoding="utf-8") as stream:
-                json.dump(content, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(partial, self._path)
+            private_files.replace(str(self._path), json.dumps(content).encode())
             self._written = (memory.vms, pending)
         self.memory, self.pending = memory, pending
 
     def close(self) -> None:
-        self._lock.close()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 def _number(options: t.Mapping[str, t.Any], name: str, default: float, least: float) -> float:

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import typing as t
 from pathlib import Path
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import private_files
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
 
 
@@ -21,18 +20,19 @@ def write_all(documents: t.Mapping[str, str]) -> bool:
 
 def _write(path: Path, text: str) -> bool:
     try:
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
-            return False
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(partial, path)
-        except OSError:
-            os.unlink(partial)
-            raise
-    except OSError as error:
-        raise OptionsError(f"{path} cannot be written: {error.strerror or error}. Set rollout_journal_dir to a folder that can be (or, where they are set, "
+        if _content(str(path)) == text.encode():
+            return False
+        private_files.replace(str(path), text.encode())
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise OptionsError(f"{path} cannot be written: {said}. Set rollout_journal_dir to a folder that can be (or, where they are set, "
                            "rollout_plan_out and rollout_csv_out), and use the same one for every run; where the project is read-only, one outside of it") from error
     return True
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        return private_files.read(path)
+    except FileNotFoundError:
+        return None

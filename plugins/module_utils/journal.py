@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The journal: what was about to be started, on disk before it is, so that a killed run never starts anything twice.
 
-One JSON file per VM (mode 0600, written atomically) with its attempts, newest last, and a lock file beside it. No tokens.
+One JSON file per VM (mode 0600, written atomically) with its attempts, newest last, and a lock file beside it. No secrets, whatever answers
+were like. A journal into which others may write is not believed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -17,7 +17,10 @@ import tempfile
 import typing as t
 from pathlib import Path
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import private_files
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.bounds import loads
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.redaction import url_to_keep, without_secrets
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
 
 NOT_EXECUTED = "not_executed"
@@ -30,13 +33,16 @@ class Journal:
     (None = unsettled), reason, ended_at."""
 
     def __init__(self, directory: str) -> None:
-        self._dir = Path(directory).expanduser().absolute()
+        if "\0" in directory:
+            raise OptionsError(f"journal {directory!r} is no path; set it to a directory")
+        self._dir = Path(os.path.abspath(os.path.expanduser(directory)))
         self._locks: dict[str, int] = {}
 
     def prepare(self) -> None:
-        """Make the directory; raises OptionsError when it cannot be written."""
+        """Make the directory; raises OptionsError when it cannot be written, or others may write into it."""
         try:
             self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_files.check_folder(str(self._dir))
             with tempfile.TemporaryFile(dir=self._dir):
                 pass
         except OSError as error:
@@ -54,16 +60,12 @@ class Journal:
         if key in self._locks:
             return True
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            handle = private_files.lock(str(path))
         except OSError as error:
-            raise OptionsError(f"the lock {path} cannot be taken ({error.strerror})") from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return False
-        self._locks[key] = handle
-        return True
+            raise OptionsError(f"the lock {path} cannot be taken ({error.strerror}); see what it is, then remove it") from error
+        if handle is not None:
+            self._locks[key] = handle
+        return handle is not None
 
     def close(self) -> None:
         """Give up the locks, as the end of the process does."""
@@ -83,7 +85,8 @@ class Journal:
     def intend(self, vm: VmId, attempt: dict[str, t.Any]) -> None:
         """Record an attempt before its POST goes out."""
         entry = self._load(vm)
-        entry["attempts"].append({"accepted": None, "operation_url": None, "location_url": None, "outcome": None, "reason": None, "ended_at": None, **attempt})
+        nothing_yet = dict.fromkeys(("accepted", "operation_url", "location_url", "outcome", "reason", "ended_at"))
+        entry["attempts"].append({**nothing_yet, **_to_keep(attempt)})
         self._save(vm, entry)
 
     def note(self, vm: VmId, client_request_id: str, **news: t.Any) -> None:
@@ -91,7 +94,7 @@ class Journal:
         entry = self._load(vm)
         for attempt in entry["attempts"]:
             if attempt["client_request_id"] == client_request_id:
-                attempt.update(news)
+                attempt.update(_to_keep(news))
         self._save(vm, entry)
 
     def progress(self, total: int, still_open: t.Sequence[str], notes: t.Mapping[str, str] | None = None) -> None:
@@ -100,7 +103,7 @@ class Journal:
         path = self._dir / "progress.json"
         with contextlib.suppress(OSError, OptionsError):  # the work does not depend on onlookers
             if total:
-                self._write(path, {"total": total, "open": list(still_open), "notes": dict(notes or {})})
+                self._write(path, {"total": total, "open": list(still_open), "notes": _to_keep(notes or {})})
             else:
                 path.unlink(missing_ok=True)
 
@@ -110,7 +113,8 @@ class Journal:
     def _load(self, vm: VmId) -> dict[str, t.Any]:
         path = self._path(vm)
         try:
-            entry = json.loads(path.read_text(encoding="utf-8"))
+            private_files.check_folder(str(self._dir))
+            entry = loads(private_files.read(str(path)))
             if all(_FIELDS <= attempt.keys() for attempt in entry["attempts"]):
                 return entry
             raise ValueError("an attempt lacks what every attempt has")
@@ -124,19 +128,12 @@ class Journal:
 
     def _write(self, path: Path, document: dict[str, t.Any]) -> None:
         try:
-            self._replace(path, document)
+            private_files.replace(str(path), json.dumps(document, indent=1).encode())
         except OSError as error:
             raise OptionsError(f"the journal entry {path} cannot be written ({error.strerror})") from error
 
-    def _replace(self, path: Path, document: dict[str, t.Any]) -> None:
-        handle, temporary = tempfile.mkstemp(dir=self._dir, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(document, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+
+def _to_keep(facts: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What was learnt from answers, without the secrets that they may echo."""
+    return {name: value if not isinstance(value, str) else url_to_keep(value) if name.endswith("_url") else without_secrets(value)
+            for name, value in facts.items()}

@@ -9,11 +9,13 @@ Runs on guests, balancers and the controller: standard library only, Python 3.9 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
 import typing as t
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import private_files
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.bounds import loads
 
 DIRECTORY = "/etc/ansible/facts.d"
 GUEST_MARK = f"{DIRECTORY}/azure_maintenance.fact"
@@ -22,6 +24,8 @@ _DRAINED = f"{DIRECTORY}/azure_maintenance_drained_"
 FINISHED = f"{DIRECTORY}/azure_maintenance_finished.fact"
 """Where a host keeps the last runs whose marks were taken away. Controllers that have copies of those marks learn it there."""
 MOST_FINISHED = 50
+MOST_BYTES = 1 << 20
+"""Of a mark that is read without Python; a longer one is cut, and then not understood."""
 
 
 def balancer_path(host: str) -> str:
@@ -54,8 +58,8 @@ class MarkFile:
         """The mark, or None. Raises MarkError for one that cannot be understood."""
         with self._explained("be read"):
             try:
-                with open(self.path, "rb") as file:
-                    return parse(file.read(), self.path)
+                private_files.check_folder(self._folder)
+                return parse(private_files.read(self.path), self.path)
             except FileNotFoundError:
                 return None
 
@@ -124,29 +128,21 @@ class MarkFile:
             return True
 
     def _note(self, runs: list[str]) -> None:
-        try:
-            with open(self.path, encoding="utf-8") as file:
-                known = _runs(file.read())
-        except (OSError, ValueError):
-            known = []
+        with self._explained("be read"):
+            try:
+                known = _runs(private_files.read(self.path))
+            except FileNotFoundError:
+                known = []
         self._replace({"runs": [*(run for run in known if run not in runs), *runs][-MOST_FINISHED:]})
 
     def _replace(self, mark: dict[str, t.Any]) -> None:
-        partial = f"{self.path}.new"
         with self._explained("be written"):
-            with open(partial, "w", encoding="utf-8") as file:
-                json.dump(mark, file, indent=2, sort_keys=True)
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(partial, 0o644)
-            os.replace(partial, self.path)
-            self._sync()
+            private_files.replace(self.path, f"{json.dumps(mark, indent=2, sort_keys=True)}\n".encode(), 0o644)
 
     def _unlink(self) -> None:
         with self._explained("be removed"):
             os.unlink(self.path)
-            self._sync()
+            private_files.sync(self._folder)  # a redeploy cuts the power
 
     @contextlib.contextmanager
     def _explained(self, what: str) -> t.Iterator[None]:
@@ -161,21 +157,12 @@ class MarkFile:
         with self._explained("be locked"):
             _make(self._folder)
             if self._on_host:
-                handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+                handle = private_files.lock_folder(self._folder)
             else:  # on NFS, where a controller may keep its copies, only a file that can be written can be locked
-                handle = os.open(os.path.join(self._folder, ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+                private_files.check_folder(self._folder)
+                handle = private_files.lock(os.path.join(self._folder, ".lock"), wait=True)
         try:
-            with self._explained("be locked"):
-                fcntl.flock(handle, fcntl.LOCK_EX)
             yield
-        finally:
-            os.close(handle)
-
-    def _sync(self) -> None:
-        """The name on disk, too: a redeploy cuts the power."""
-        handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
         finally:
             os.close(handle)
 
@@ -195,7 +182,9 @@ def _make(folder: str) -> None:
 READ_COMMAND = (
     f'for d in {os.path.dirname(DIRECTORY)} {DIRECTORY}; do [ ! -d "$d" ] || {{ [ -r "$d" ] && [ -x "$d" ]; }} || '
     f'{{ echo "$d may not be read" >&2; exit 1; }}; done; '
-    f'for f in {GUEST_MARK} {FINISHED} {_DRAINED}*.fact; do [ -e "$f" ] || continue; echo "== $f"; cat "$f" || exit 1; echo; done; echo "== end"')
+    f'for f in {GUEST_MARK} {FINISHED} {_DRAINED}*.fact; do [ -e "$f" ] || [ -h "$f" ] || continue; '
+    'if [ -h "$f" ] || [ ! -f "$f" ]; then echo "$f is no regular file" >&2; exit 1; fi; '
+    f'echo "== $f"; head -c {MOST_BYTES} < "$f" || exit 1; echo; done; echo "== end"')
 """For any POSIX shell: all marks that a host keeps. It ends with a line of its own, so that a lost rest is noticed.
 
 It fails where marks may be and cannot be seen: a host that somebody drained must not look like one that nobody did.
@@ -219,10 +208,10 @@ def _bodies(text: str) -> dict[str, str]:
     return {path: body for path, dummy, body in (part.partition("\n") for part in parts[1:-1])}
 
 
-def _runs(text: str) -> list[str]:
+def _runs(text: str | bytes) -> list[str]:
     """Run ids of a FINISHED file; one that is broken tells of none, and copies are undone as if there were none."""
     try:
-        runs = json.loads(text)["runs"]
+        runs = loads(text)["runs"]
     except (ValueError, TypeError, KeyError):
         return []
     return [run for run in runs if isinstance(run, str)] if isinstance(runs, list) else []
@@ -236,7 +225,7 @@ def drained_host(path: str) -> str:
 def parse(text: str | bytes, path: str) -> dict[str, t.Any]:
     """The mark that a text is; raises MarkError, for a host that somebody drained must not look like one that nobody did."""
     try:
-        mark = json.loads(text)
+        mark = loads(text)
     except ValueError as error:
         mark, why = None, f" ({error})"
     else:

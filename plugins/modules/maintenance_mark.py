@@ -151,6 +151,11 @@ finished:
   type: list
   elements: str
   sample: [20260301T220000Z-99aabbcc]
+copy:
+  description: The controller's copy in O(directory), where the host itself has no mark; null otherwise.
+  returned: when O(state=query)
+  type: dict
+  sample: null
 reached:
   description: Whether the host could be asked.
   returned: when O(state=query)

@@ -28,6 +28,7 @@ options:
     description:
       - A plan made earlier, to be applied as it is. Operation and policy are then the plan's; the options for them are not looked at.
       - Of O(hosts) only those that stand for VMs in it count. A planned VM whose host is not among O(hosts) is skipped as C(not_in_run).
+      - With O(wave) it is the run's own copy, and must be a regular file of the user who runs this, not a link.
     type: path
   lane:
     description: The lane of O(plan_file) to apply, from 1. Required when the plan has several.
@@ -359,7 +360,8 @@ counts:
 import dataclasses
 import json
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import rollout_file, rollout_recheck
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import private_files, rollout_file, rollout_recheck
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.bounds import loads
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.documents import write_all
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.fleet import Selection, read_fleet
@@ -417,11 +419,10 @@ SPEC = {
 }
 
 
-def read_json(path, what):
-    """The content of a JSON file; raises OptionsError naming it."""
+def read_json(path, what, ours=False):
+    """The content of a JSON file; raises OptionsError naming it, also when ``ours`` and it is not."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+        return loads(private_files.read(path, ours))
     except (OSError, ValueError) as error:
         raise OptionsError(f"the {what} {path} cannot be read: {error}") from error
 
@@ -539,13 +540,14 @@ def rollout_plan(module, connect):
         raise OptionsError("hosts is empty: there is nothing to plan")
     budget_of(params)
     try:
-        reviewed = rollout_file.from_json(read_json(params["plan_file"], "plan file")) if params["plan_file"] else None
+        run_began = params["wave"] is not None
+        reviewed = rollout_file.from_json(read_json(params["plan_file"], "plan file", run_began)) if params["plan_file"] else None
         chosen = rollout_recheck.select_lane(reviewed, params["lane"], params["lanes"]) if reviewed else None
         subscriptions = subscriptions_of(params, reviewed)
-        fleet = read_fleet(connect(), Selection(subscriptions=subscriptions, addresses=params["wave"] is None, thorough=judges_everybody(params, reviewed)))
+        fleet = read_fleet(connect(), Selection(subscriptions=subscriptions, addresses=not run_began, thorough=judges_everybody(params, reviewed)))
         for warning in fleet.warnings:
             module.warn(warning)
-        if params["wave"] is not None:
+        if run_began:
             return wave_of(params, chosen, fleet)
         if chosen is None:
             made, vms = new_plan(params, fleet)

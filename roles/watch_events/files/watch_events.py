@@ -11,7 +11,6 @@ is read, drained, approved or restored.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import subprocess
@@ -21,6 +20,8 @@ import time
 import typing as t
 from datetime import datetime, timedelta, timezone
 
+import private_files
+from bounds import loads
 from scheduled_events import Client, Event, EventsError
 from watch_settings import load_config
 
@@ -82,11 +83,10 @@ class State:
     def load(self) -> dict[str, t.Any]:
         """The state; empty when there is none. Raises ValueError for one that this watcher did not write."""
         try:
-            with open(self._path, encoding="utf-8") as file:
-                state = json.load(file)
+            state = loads(private_files.read(self._path))
         except FileNotFoundError:
             return {}
-        except ValueError as error:
+        except (private_files.NotOurs, ValueError) as error:
             raise ValueError(f"{self._path} cannot be read ({error}): restore by hand what was drained, and remove it") from None
         if not isinstance(state, dict):
             raise ValueError(f"{self._path} is no object: restore by hand what was drained, and remove it")
@@ -94,14 +94,8 @@ class State:
 
     def save(self, state: dict[str, t.Any]) -> None:
         """Replace the file in one step, on disk before this returns."""
-        partial = f"{self._path}.new"
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        with open(partial, "w", encoding="utf-8") as file:
-            json.dump(state, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(partial, 0o644)
-        os.replace(partial, self._path)
+        private_files.replace(self._path, json.dumps(state, indent=2).encode(), 0o644)
 
     def clear(self) -> None:
         """Nothing is left to undo."""
@@ -153,7 +147,7 @@ class Watcher:
         """Whether a rolling run owns this machine; a mark older than mark_hours is that of a dead run."""
         path = self.config["mark"]
         try:
-            changed = datetime.fromtimestamp(os.stat(path).st_mtime, timezone.utc)
+            changed = datetime.fromtimestamp(os.lstat(path).st_mtime, timezone.utc)
         except FileNotFoundError:
             self._held = False
             return False
@@ -312,17 +306,19 @@ def main() -> int:
         return 2
     if options.check:
         return 0
-    with open(watcher.config["lock"], "w", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            say("another pass is under way")
-            return 0
-        trouble: list[str] = []
+    try:
+        lock = private_files.lock(watcher.config["lock"])
+    except OSError as error:
+        say(f"the lock {watcher.config['lock']} cannot be taken: {error}")
+        return 2
+    if lock is None:
+        say("another pass is under way")
+        return 0
+    trouble: list[str] = []
+    did = one_pass(watcher, trouble)
+    while options.every:
+        time.sleep(options.every)
         did = one_pass(watcher, trouble)
-        while options.every:
-            time.sleep(options.every)
-            did = one_pass(watcher, trouble)
     return 1 if did == "failed" else 0
 
 

@@ -18,7 +18,7 @@ OURS = "ansible_collections.fleetops.azure_maintenance.plugins.module_utils."
 # Standard library and each other; no I/O, no Ansible, no clock: now is an argument.
 DOMAIN = {
     "addresses", "alert_group", "alerts", "announcements", "availability", "codes", "errors", "estate", "fleet_summary", "guards",
-    "hosts", "left_over", "maintenance", "outcome", "overlay", "records", "rollout", "rollout_budget", "rollout_calendar", "rollout_candidates",
+    "hosts", "left_over", "maintenance", "outcome", "overlay", "records", "redaction", "rollout", "rollout_budget", "rollout_calendar", "rollout_candidates",
     "rollout_chains", "rollout_csv", "rollout_estimate", "rollout_file", "rollout_health", "rollout_lanes", "rollout_learn",
     "rollout_options", "rollout_policy", "rollout_reasons", "rollout_recheck", "rollout_records", "rollout_regions",
     "rollout_schedule", "rollout_sweep", "rollout_terms", "rollout_text", "rollout_when", "selection", "snapshot", "vm",
@@ -79,10 +79,10 @@ def test_the_domain_has_no_clock(name):
 def test_every_util_has_its_place():
     """A new file is domain, or is named here as an adapter."""
     adapters = AZURE | ANSIBLE | {
-        "activity", "alert_store", "announcer", "approval", "arm_reader", "attempts", "crowd", "documents", "fleet", "following", "guest_devices",
-        "guest_state", "interrupt", "journal", "live", "load_balancer", "load_balancer_pool", "load_balancer_states", "mark_file", "mark_owner",
-        "operations", "other_starts", "pacing", "packages", "redeploy", "results", "retrying", "scheduled_events", "second_opinion", "set_members",
-        "starting", "subscription", "surroundings", "underway",
+        "activity", "alert_store", "announcer", "approval", "arm_reader", "attempts", "bounds", "crowd", "documents", "fleet", "following",
+        "guest_devices", "guest_state", "interrupt", "journal", "live", "load_balancer", "load_balancer_pool", "load_balancer_states", "mark_file",
+        "mark_owner", "operations", "other_starts", "pacing", "packages", "private_files", "redeploy", "results", "retrying", "scheduled_events",
+        "second_opinion", "set_members", "starting", "subscription", "surroundings", "underway",
     }
     assert {path.stem for path in UTILS.glob("*.py")} - {"__init__"} - DOMAIN - {EXPRESSIONS} <= adapters
 

@@ -125,6 +125,21 @@ def test_a_host_that_cannot_be_reached_fails_and_is_not_lost(fresh):
     assert os.listdir(fresh.marks) == [".lock"], "what is not on the host is not in a copy"
 
 
+def test_a_query_tells_the_copy_where_the_host_has_no_mark(fresh):
+    """The host's own mark is what is true, and a copy that cannot be understood is no obstacle beside it."""
+    fresh.marks.mkdir(parents=True, exist_ok=True)
+    query = task(state="query", directory=str(fresh.marks))
+    (fresh.marks / "here.json").write_text(json.dumps(mark("one", SERVICES)))
+    tasks = [("only_copy", query), ("written", task(run_id="two", undo=[])), ("both", query), ("no_directory", task(state="query"))]
+    said = fresh.run("copy", tasks)["here"]
+    assert said["only_copy"]["copy"] == mark("one", SERVICES) and said["only_copy"]["mark"] is None
+    assert said["both"]["copy"] is None and said["both"]["mark"]["run_id"] == "two" and said["no_directory"]["copy"] is None
+    (fresh.marks / "here.json").unlink()
+    os.mkfifo(fresh.marks / "here.json")
+    said = fresh.run("pipe", [("both", query), ("gone", task(run_id="two", state="absent")), ("only_copy", query)])["here"]
+    assert said["both"]["trouble"] is None and "here.json cannot be read: it is a pipe, not a regular file" in said["only_copy"]["trouble"]
+
+
 def test_a_query_tells_notes_and_what_cannot_be_understood(fresh):
     note = {**mark("one", HAPROXY, host="web-07", expires="2999-01-01T00:00:00Z"), "process": {"machine": "elsewhere", "pid": 1}}
     for name, content in (("web-07", note), ("web-08", {key: value for key, value in mark("two", HAPROXY).items() if key != "host"})):

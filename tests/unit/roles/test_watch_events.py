@@ -18,9 +18,10 @@ import jinja2
 import pytest
 import yaml
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import scheduled_events
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import bounds, private_files, scheduled_events
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.scheduled_events import Document, Event, EventsError
 
+BESIDE = (bounds, private_files, scheduled_events)
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "watch_events"
 
 
@@ -33,7 +34,8 @@ def load(name: str):
 
 
 with pytest.MonkeyPatch.context() as patch:
-    patch.setitem(sys.modules, "scheduled_events", scheduled_events)
+    for beside in BESIDE:
+        patch.setitem(sys.modules, beside.__name__.rpartition(".")[2], beside)
     settings = load("watch_settings")
     patch.setitem(sys.modules, "watch_settings", settings)
     watch = load("watch_events")
@@ -351,7 +353,7 @@ def test_settings_are_checked_and_the_role_knows_them_all(tmp_path):
 
 @pytest.mark.parametrize("content, code", [('{"endpoint": "http://127.0.0.1:9"}', 0), ("{", 2), ('{"endpoint": "nowhere"}', 2), (None, 2)])
 def test_settings_can_be_checked_before_they_are_used(tmp_path, content, code):
-    for path in (*(ROLE / "files").glob("*.py"), Path(scheduled_events.__file__)):
+    for path in (*(ROLE / "files").glob("*.py"), *(Path(beside.__file__) for beside in BESIDE)):
         shutil.copy(path, tmp_path)
     if content is not None:
         (tmp_path / "config.json").write_text(content)
@@ -361,7 +363,7 @@ def test_settings_can_be_checked_before_they_are_used(tmp_path, content, code):
 
 
 def test_a_second_watch_gives_way(tmp_path):
-    for path in (*(ROLE / "files").glob("*.py"), Path(scheduled_events.__file__)):
+    for path in (*(ROLE / "files").glob("*.py"), *(Path(beside.__file__) for beside in BESIDE)):
         shutil.copy(path, tmp_path)
     (tmp_path / "config.json").write_text(json.dumps({"lock": str(tmp_path / "lock"), "mark": str(tmp_path / "config.json"), "state": str(tmp_path / "state")}))
     command = [sys.executable, "-sE", str(tmp_path / "watch_events.py"), "--config", str(tmp_path / "config.json")]
@@ -370,6 +372,36 @@ def test_a_second_watch_gives_way(tmp_path):
         second = subprocess.run(command, capture_output=True, text=True, check=False)
         first.terminate()
     assert second.returncode == 0 and "another pass is under way" in second.stdout
+
+
+@pytest.mark.parametrize("thing", [
+    os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path), lambda path: os.symlink(path.parent / "victim", path),
+    lambda path: os.symlink(path.parent / "nothing", path)], ids=["pipe", "folder", "link to a device", "link to a file", "link to nothing"])
+@pytest.mark.parametrize("name", ["state", "lock"])
+def test_what_was_put_in_the_place_of_its_files_is_left_alone(tmp_path, name, thing):
+    """As root it would overwrite whatever a link leads to."""
+    for path in (*(ROLE / "files").glob("*.py"), *(Path(beside.__file__) for beside in BESIDE)):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "victim").write_text("{}")
+    (tmp_path / "victim").chmod(0o600)
+    thing(tmp_path / name)
+    places = {key: str(tmp_path / key) for key in ("lock", "mark", "state")}
+    (tmp_path / "config.json").write_text(json.dumps({"vm_name": "web-03", "endpoint": "http://127.0.0.1:9", **places}))
+    command = [sys.executable, "-sE", str(tmp_path / "watch_events.py"), "--config", str(tmp_path / "config.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    assert done.returncode == (1 if name == "state" else 2) and str(tmp_path / name) in done.stdout, done.stdout + done.stderr
+    assert (tmp_path / "victim").read_text() == "{}" and (tmp_path / "victim").stat().st_mode & 0o777 == 0o600 and not (tmp_path / "nothing").exists()
+
+
+def test_a_state_that_is_a_link_stops_the_pass_before_anything_is_drained(machine):
+    os.symlink(machine.folder / "victim", machine.folder / "state")
+    machine.event()
+    for content in (None, "{}"):
+        if content:
+            (machine.folder / "victim").write_text(content)
+        with pytest.raises(ValueError, match="state cannot be read .it is a symbolic link"):
+            machine.passes()
+    assert machine.ran == [] and (machine.folder / "victim").read_text() == "{}"
 
 
 def test_systemd_takes_the_units(tmp_path):

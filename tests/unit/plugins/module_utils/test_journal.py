@@ -84,20 +84,20 @@ def test_an_entry_is_never_half_written(journal, tmp_path, monkeypatch):
     def broken(*dummy, **named):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(json, "dump", broken)
+    monkeypatch.setattr(os, "replace", broken)
     with pytest.raises(KeyboardInterrupt):
         journal.intend(VM, attempt(2))
     monkeypatch.undo()
-    assert entry(tmp_path).read_bytes() == before and not list(entry(tmp_path).parent.glob("*.tmp"))
+    assert entry(tmp_path).read_bytes() == before and not list(entry(tmp_path).parent.glob("*.new"))
 
 
 def test_it_is_on_disk_before_it_counts(journal, monkeypatch):
-    """Written, flushed to the disk, and only then put in place."""
+    """Written, flushed to the disk, only then put in place, and its name flushed, too."""
     calls = []
     for name in ("fsync", "replace"):
         monkeypatch.setattr(os, name, lambda *given, name=name, real=getattr(os, name): calls.append(name) or real(*given))
     journal.intend(VM, attempt())
-    assert calls == ["fsync", "replace"]
+    assert calls == ["fsync", "replace", "fsync"]
 
 
 def test_a_lock_keeps_others_out_until_its_end(journal, tmp_path):

@@ -128,6 +128,24 @@ def test_a_mark_that_may_not_be_read_ends_the_answer(root):
     assert done.returncode == 1 and "== end" not in done.stdout and "Permission denied" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["azure_maintenance", "azure_maintenance_finished", "azure_maintenance_drained_web-02"])
+@pytest.mark.parametrize("thing", [
+    os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path), lambda path: os.symlink("/nowhere", path), lambda path: os.symlink("/etc/passwd", path)],
+    ids=["pipe", "folder", "link to a device", "link to nothing", "link to a file"])
+def test_what_is_no_file_ends_the_answer_at_once(root, name, thing):
+    put(root, {})
+    thing(root / "facts.d" / f"{name}.fact")
+    done = ask(root)
+    assert done.returncode == 1 and "== " not in done.stdout and done.stderr == f"{root}/facts.d/{name}.fact is no regular file\n"
+
+
+def test_a_mark_without_end_is_cut_and_not_understood(root):
+    put(root, MARKS)
+    os.truncate(root / "facts.d" / "azure_maintenance.fact", 1 << 30)
+    with pytest.raises(MarkError, match="cannot be understood"):
+        parse_all(answer(root))
+
+
 def test_a_host_without_ansibles_folder_has_no_marks(root):
     assert parse_all(answer(root)) == {}
     root.mkdir()
