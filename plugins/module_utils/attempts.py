@@ -19,7 +19,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm imp
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import NOT_EXECUTED, Journal
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.live import LiveReader
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time, parse_time
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import UNKNOWN_ATTEMPT, format_time, parse_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.operations import Patience
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Clock
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
@@ -108,7 +108,11 @@ class History:
     def _past(self, vm: Vm, accept: t.Collection[str], check: bool) -> Past | None:
         attempt = self._journal.last(vm.id, self._operation)
         if attempt is not None and attempt["outcome"] is None and not self._superseded(vm, attempt, check):
-            return self._unsettled(vm, attempt, check)
+            past = self._unsettled(vm, attempt, check)
+            if past is None or UNKNOWN_ATTEMPT not in accept or not self._never_known(vm, attempt):
+                return past
+            if not check:
+                self.forget(vm, attempt, "unknown", f"no result is known and none will be; given up by consent (accept: {UNKNOWN_ATTEMPT})")
         if self._operation != MAINTENANCE:
             return self._past_redeploy(vm, attempt)
         return self._past_maintenance(vm, attempt, accept) if attempt is not None else None
@@ -171,6 +175,17 @@ class History:
         if events:
             return Past("unknown", f"the activity log shows an attempt of {attempt['intent_at']}, neither it nor the VM shows how it ended")
         return self._never_executed(vm, attempt, "no trace of it in Azure", check)
+
+    def _never_known(self, vm: Vm, attempt: Attempt) -> bool:
+        """Whether nothing moves on the VM, and nothing will ever tell how this attempt ended. Never so for the one attempt of a maintenance."""
+        at_rest = not vm.busy and vm.power_state == "running" and vm.agent != "not_ready" and not self._in_doubt(attempt)
+        if self._operation == MAINTENANCE or not at_rest or self._log.events(vm.id, self._operation, parse_time(attempt["intent_at"])) is not None:
+            return False
+        urls = [url for url in (attempt.get("operation_url"), attempt.get("location_url")) if url]
+        try:
+            return all(self._arm.operation(url).state == "forgotten" for url in urls)
+        except AzureError:
+            return False
 
     def _never_executed(self, vm: Vm, attempt: Attempt, reason: str, check: bool) -> None:
         if not check:

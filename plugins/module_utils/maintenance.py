@@ -19,7 +19,10 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.redacti
 
 STATES = ("not_hosted", "not_scheduled", "unknown", "done", "startable", "upcoming", "retry_later", "skipped", "blocked",
           "waiting", "azure_controlled", "expired")
+UNKNOWN_ATTEMPT = "unknown_attempt"
 BLOCKING_HAZARDS = ("ephemeral_os_disk", "completed_but_allowed", "not_running", "retry_after_abort", "temp_disk_in_use")
+CONSENTS = (*BLOCKING_HAZARDS, UNKNOWN_ATTEMPT)
+"""What may be consented to by name: blocking hazards, and another start of an operation whose earlier one has no known result."""
 NOTED_HAZARDS = ("temp_disk", "dynamic_public_ip", "agent_not_ready", "failed_extension", "spot", "scheduled_events_on")
 
 # Result codes by their lower-case spelling: the SDK calls the enumeration case-insensitive and open.

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import codes
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import MaintenanceStatus, format_time
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import UNKNOWN_ATTEMPT, MaintenanceStatus, format_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm
 
 ADVICE = {
@@ -32,6 +32,8 @@ UNTOUCHED = frozenset({"not_allowed", "refused", "retry_later", "aborted"})
 # Power states in which a VM stays unless somebody starts it; in all others it is on its way, or nobody says.
 _AT_REST = ("stopped", "deallocated", "deallocating")
 _NAMED = 5
+_WAY_OUT = ("Where no activity log can be read from here, look in the portal at the VM's activity log and at its boot time: if it was carried out, leave the VM "
+            f"out of the next run; if not, accept: [{UNKNOWN_ATTEMPT}] starts it again")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def judge(operation: str, ended: Ended, window_start: dt.datetime | None, after:
     late = ended.state == "failed"
     if operation != "perform_maintenance":
         if ended.state is None and ended.proof is None:
-            return Verdict("unknown", "the operation cannot be asked after any more, and nothing else shows how it ended", "settle")
+            return Verdict("unknown", f"the operation cannot be asked after any more, and nothing else shows how it ended. {_WAY_OUT}", "settle")
         said = f"the operation ended with {ended.error}" if late else ended.proof or f"{operation} succeeded"
         return _guest(after, said, late)
     status = after.status

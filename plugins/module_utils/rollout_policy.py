@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.availability import Limit
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import (
-    BLOCKING_HAZARDS, NOTED_HAZARDS)
+    BLOCKING_HAZARDS, CONSENTS, NOTED_HAZARDS)
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_calendar import Calendar
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_options import (
     PolicyError, Reader, at_least, canary, choice, expression, flag, hazards, minutes, share, tier)
@@ -108,7 +108,7 @@ _READERS: dict[str, Reader] = {
     "max_parallel": at_least(1),
     "per_region": at_least(1),
     "region_pairs": choice(REGION_PAIRS),
-    "accept": hazards(BLOCKING_HAZARDS, NOTED_HAZARDS,
+    "accept": hazards(CONSENTS, NOTED_HAZARDS,
                       "this hazard is only noted and stops nothing, so there is nothing to accept; leave it out"),
     "refuse": hazards(NOTED_HAZARDS, BLOCKING_HAZARDS,
                       "this hazard stops a VM already, unless it is named in accept; leave it out"),

@@ -140,7 +140,7 @@ options:
     type: int
     default: 1
   accept:
-    description: Blocking hazards consented to.
+    description: Blocking hazards consented to, and V(unknown_attempt), see M(fleetops.azure_maintenance.vm_redeploy).
     type: list
     elements: str
     default: []

@@ -37,10 +37,14 @@ options:
       - A success after it, in the journal or the activity log, counts as done; without it a second run would do everything again.
     type: str
   accept:
-    description: Blocking hazards consented to, by name. A VM with another blocking hazard is refused.
+    description:
+      - Blocking hazards consented to, by name. A VM with another blocking hazard is refused.
+      - V(unknown_attempt) starts a redeploy or reapply again whose earlier start has no known result and never will, because no activity log can be read.
+        Look at the VM's activity log in the portal and at its boot time first; if it was carried out, there is nothing to do. The consent has no effect
+        while anything still moves on that VM, and none on perform_maintenance, whose one attempt is never made again in doubt.
     type: list
     elements: str
-    choices: [ephemeral_os_disk, completed_but_allowed, not_running, retry_after_abort, temp_disk_in_use]
+    choices: [ephemeral_os_disk, completed_but_allowed, not_running, retry_after_abort, temp_disk_in_use, unknown_attempt]
     default: []
   refuse:
     description: Noted hazards that shall hold a VM back.
@@ -261,7 +265,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guards import Policy
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.interrupt import InterruptibleClock
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import BLOCKING_HAZARDS, NOTED_HAZARDS, parse_time
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import CONSENTS, NOTED_HAZARDS, parse_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.module import run
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.operations import Patience
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.redeploy import Order, Redeploy
@@ -273,7 +277,7 @@ SPEC = {
     "vms": {"type": "list", "elements": "str", "required": True},
     "operation": {"type": "str", "choices": ["perform_maintenance", "redeploy", "reapply"], "default": "perform_maintenance"},
     "since": {"type": "str"},
-    "accept": {"type": "list", "elements": "str", "choices": list(BLOCKING_HAZARDS), "default": []},
+    "accept": {"type": "list", "elements": "str", "choices": list(CONSENTS), "default": []},
     "refuse": {"type": "list", "elements": "str", "choices": list(NOTED_HAZARDS), "default": []},
     "max_unavailable": {"type": "str"},
     "min_available": {"type": "str"},

@@ -228,6 +228,82 @@ def test_a_redeploy_without_any_answer_stays_unknown_when_the_log_is_closed(clou
     assert cloud.outcomes(cloud.redeploy("solo", **order)) == {"solo": "succeeded"}
 
 
+def for_ever_unknown(cloud, operation="redeploy", **fault):
+    """A plain operation whose answer got lost, on a VM that changed since, where no activity log can be read; its order."""
+    order = {"operation": operation, "since": SINCE}
+    cloud.change("solo", operations={operation: {"after_seconds": 0}})
+    cloud.fault("/management/values", count=0, status=403)
+    cloud.post_fault("solo", **(fault or {"drop": "after"}))
+    result = cloud.redeploy("solo", **order)
+    assert cloud.outcomes(result) == {"solo": "unknown"} and "accept: [unknown_attempt]" in result["msg"]
+    cloud.simulator.fleet.named("solo")[0].state.changed = cloud.simulator.clock.now()
+    return order
+
+
+@pytest.mark.parametrize("operation", ["redeploy", "reapply"])
+@pytest.mark.parametrize("fault", [{"drop": "after"}, {"status": 500, "executed": True}, {"status": 202, "executed": True, "body": "[" * 100_000}])
+def test_what_is_unknown_for_ever_is_started_again_by_consent_alone(cloud, operation, fault):
+    order = for_ever_unknown(cloud, operation, **fault)
+    others = ["retry_after_abort", "completed_but_allowed"]
+    assert cloud.outcomes(cloud.redeploy("solo", accept=others, **order)) == {"solo": "unknown"} and cloud.executed() == ["solo"]
+    before = {path.name: path.read_bytes() for path in cloud.journal.iterdir()}
+    assert cloud.outcomes(cloud.redeploy("solo", accept=["unknown_attempt"], check=True, **order)) == {"solo": "would_start"}
+    assert before == {path.name: path.read_bytes() for path in cloud.journal.iterdir()}
+    assert cloud.outcomes(cloud.redeploy("solo", accept=["unknown_attempt"], start=False, **order)) == {"solo": "would_start"}
+    assert cloud.executed() == ["solo"], "recovery gives the attempt up, and starts nothing"
+    assert cloud.outcomes(cloud.redeploy("solo", accept=["unknown_attempt"], **order)) == {"solo": "succeeded"}
+    assert cloud.executed() == ["solo", "solo"]
+    assert cloud.outcomes(cloud.redeploy("solo", accept=["unknown_attempt"], **order)) == {"solo": "already_done"} and len(cloud.executed()) == 2
+
+
+@pytest.mark.parametrize("change", [
+    {"provisioning": "updating"}, {"power": "starting"}, {"power": "stopping"}, {"power": "stopped"}, {"agent": "not_ready"}], ids=str)
+def test_consent_has_no_effect_while_anything_moves(cloud, change):
+    order = for_ever_unknown(cloud)
+    cloud.change("solo", **change)
+    assert cloud.outcomes(cloud.redeploy("solo", accept=["unknown_attempt"], **order))["solo"] in ("unknown", "still_running", "failed")
+    assert cloud.executed() == ["solo"]
+
+
+def test_consent_has_no_effect_on_an_attempt_that_is_young(cloud):
+    order = for_ever_unknown(cloud)
+    for accept in ([], ["unknown_attempt"]):
+        result = cloud.redeploy("solo", accept=accept, settle=3600, timeout=10, **order)
+        assert cloud.outcomes(result) == {"solo": "unknown"} and cloud.executed() == ["solo"]
+
+
+@pytest.mark.parametrize("answer, outcome, starts", [
+    ({"body": {"status": "InProgress"}}, "still_running", 1), ({"status": 503}, "unknown", 1), ({"body": {"status": "Succeeded"}}, "succeeded", 1),
+    ({"status": 404}, "succeeded", 2)])
+def test_consent_asks_after_the_operation_first(cloud, answer, outcome, starts):
+    order = {"operation": "redeploy", "since": SINCE}
+    cloud.fault("/management/values", count=0, status=403)
+    cloud.redeploy("solo", wait=False, **order)
+    cloud.clock.sleep(120)
+    cloud.simulator.fleet.named("solo")[0].state.changed = cloud.simulator.clock.now() - dt.timedelta(days=1)
+    cloud.fault("/operations/", count=2 if starts == 2 else 0, **answer)
+    assert cloud.outcomes(cloud.redeploy("solo", accept=["unknown_attempt"], **order)) == {"solo": outcome}
+    assert len(cloud.executed()) == starts
+
+
+def test_a_log_that_can_be_read_decides_whatever_was_consented_to(cloud):
+    order = for_ever_unknown(cloud)
+    cloud.simulator.world.faults.clear()
+    assert cloud.outcomes(cloud.redeploy("solo", accept=["unknown_attempt"], **order)) == {"solo": "succeeded"}
+    assert cloud.executed() == ["solo"]
+
+
+@pytest.mark.parametrize("course", [{"result": "stuck"}, {"code": "SomethingNew"}], ids=str)
+def test_the_one_attempt_of_a_maintenance_is_never_made_again_by_this_consent(cloud, course):
+    cloud.change("solo", operations={"default": course})
+    cloud.fault("/management/values", count=0, status=403)
+    cloud.post_fault("solo", drop="after")
+    for dummy in range(3):
+        cloud.redeploy("solo", accept=["unknown_attempt"])
+        cloud.clock.sleep(7200)
+    assert cloud.executed() == ["solo"]
+
+
 def test_an_intent_of_a_redeploy_that_the_log_never_heard_of(cloud):
     """Something else changed the VM after the intent; an hour later the log is complete."""
     order = {"operation": "redeploy", "since": SINCE}
