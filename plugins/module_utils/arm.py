@@ -48,7 +48,8 @@ _NOT_TOLD = (400, 403, 404, 405, 410)
 @dataclass(frozen=True)
 class PostResult:
     """What is known after one POST: ``accepted`` (200, 202), ``refused`` (4xx), ``throttled`` (429: not executed) or
-    ``unknown`` (5xx, no answer or one that cannot be read: it may have been executed). URLs are None when absent or when they leave the ARM host."""
+    ``unknown`` (5xx, no answer or one that cannot be read: it may have been executed). URLs are None when absent or when they leave the ARM host.
+    ``wait_said``: words for a wait so long that ``retry_after`` is a part of it."""
 
     kind: str
     status: int | None = None
@@ -58,6 +59,7 @@ class PostResult:
     location_url: str | None = None
     retry_after: float | None = None
     request_id: str | None = None
+    wait_said: str = ""
 
 
 @dataclass(frozen=True)
@@ -205,9 +207,8 @@ class Arm:
             trouble = error
         if trouble:  # nobody knows that Azure has sent it: its status proves nothing
             kind, code, message = "unknown", "UnreadableAnswer", f"its body cannot be read: {first_line(trouble)}"
-        message = f"{message or 'no message'}{cut_short(headers)}" if cut_short(headers) else message
         return PostResult(kind, status, code, message, self._own_url(headers.get("Azure-AsyncOperation")), self._own_url(headers.get("Location")),
-                          retry_after(headers), headers.get("x-ms-request-id"))
+                          retry_after(headers), headers.get("x-ms-request-id"), cut_short(headers))
 
     def operation(self, url: str, monitor: bool = False) -> OperationStatus:
         """Ask after a running operation; a ``monitor`` URL (Location) tells of a failure by its HTTP status.

@@ -32,8 +32,8 @@ UNTOUCHED = frozenset({"not_allowed", "refused", "retry_later", "aborted"})
 # Power states in which a VM stays unless somebody starts it; in all others it is on its way, or nobody says.
 _AT_REST = ("stopped", "deallocated", "deallocating")
 _NAMED = 5
-_WAY_OUT = ("Where no activity log can be read from here, look in the portal at the VM's activity log and at its boot time: if it was carried out, leave the VM "
-            f"out of the next run; if not, accept: [{UNKNOWN_ATTEMPT}] starts it again")
+_WAY_OUT = ("Where no activity log can be read from here, look in the portal at the VM's activity log and at its boot time: if it was carried out, "
+            f"leave the VM out of the next run; if not, accept: [{UNKNOWN_ATTEMPT}] starts it again")
 
 
 @dataclass(frozen=True)

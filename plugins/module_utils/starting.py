@@ -166,7 +166,7 @@ class Starter:
             # Told to come back at once and refused again, it comes back ever later.
             least = min(_THROTTLE_SECONDS, _SHORTEST_PAUSE * 2.0 ** (self._results.attempts[key] - 1))
             pause = _THROTTLE_SECONDS if answer.retry_after is None else max(least, answer.retry_after)
-            words = f"Azure throttles (HTTP 429, wait {pause:.0f} s)"
+            words = f"Azure throttles (HTTP 429, wait {pause:.0f} s){answer.wait_said}"
             with self._lock:
                 self._queue.closed_until = max(self._queue.closed_until, now + pause)
             self._wait(Waiting(vm, words, now + pause, attempt=attempt, answer=answer), "refused")
