@@ -99,7 +99,7 @@ def test_more_than_is_taken_is_not_asked_for_again(bare, name):
     assert len(listener.seen) == seen + 1
 
 
-@pytest.mark.parametrize("status", [403, 404, 409, 503])
+@pytest.mark.parametrize("status", [404, 503])
 @pytest.mark.parametrize("name", [*BODIES, *UNPACKABLE])
 def test_an_error_keeps_its_status_whatever_its_body_is(quick, name, status):
     arm, listener = quick
@@ -109,7 +109,7 @@ def test_an_error_keeps_its_status_whatever_its_body_is(quick, name, status):
     assert caught.value.status == status
 
 
-@pytest.mark.parametrize("status", [200, 202, 409, 429, 500])
+@pytest.mark.parametrize("status", [202, 409, 429])
 @pytest.mark.parametrize("name", ALL)
 def test_a_start_whose_answer_is_without_bounds_is_unknown_and_sent_once(bare, name, status):
     arm, listener = bare
