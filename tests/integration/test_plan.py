@@ -94,7 +94,7 @@ def test_no_targets_is_said_and_is_no_failure(arm_project: Project, arguments: d
 ], ids=["count", "pairs", "exclude", "hazard", "file", "none-down", "none-at-once", "no-tier", "misspelled"])
 def test_bad_input_is_named_before_anything_is_touched(arm: Cloud, arm_project: Project, variables: dict[str, Any], said: str) -> None:
     run = arm_project.playbook("rolling_redeploy", **variables)
-    assert run.rc != 0 and said in run.text and "Traceback" not in run.text and "argument_spec" not in run.text
+    assert run.rc != 0 and said in run.text and "Traceback" not in run.text and "argument_spec_data" not in run.text
     assert not arm.writes() and not arm_project.files()
 
 
