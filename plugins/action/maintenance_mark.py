@@ -86,7 +86,7 @@ class ActionModule(ActionBase):
 
 def _told(query, *how):
     """The answer of a query; what went wrong is in it, for one silent host must not end the search on the others."""
-    answer = {"changed": False, "mark": None, "alive": None, "drained": {}, "finished": [], "copy": None, "reached": False, "trouble": None}
+    answer = {"changed": False, "mark": None, "alive": None, "drained": {}, "finished": [], "controller_copy": None, "reached": False, "trouble": None}
     try:
         marks, finished, copy = query(*how)
     except AnsibleConnectionFailure as error:
@@ -96,7 +96,7 @@ def _told(query, *how):
     now = dt.datetime.now(dt.timezone.utc)
     mark = marks.pop(GUEST_MARK, None)
     drained = {other.get("host") or drained_host(path): {**other, "alive": alive_because(other, now)} for path, other in marks.items()}
-    known = {"drained": drained, "finished": finished, "copy": copy}
+    known = {"drained": drained, "finished": finished, "controller_copy": copy}
     return {**answer, **known, "reached": True, "mark": mark, "alive": alive_because(mark, now) if mark else None}
 
 

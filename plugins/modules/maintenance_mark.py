@@ -151,7 +151,7 @@ finished:
   type: list
   elements: str
   sample: [20260301T220000Z-99aabbcc]
-copy:
+controller_copy:
   description: The controller's copy in O(directory), where the host itself has no mark; null otherwise.
   returned: when O(state=query)
   type: dict

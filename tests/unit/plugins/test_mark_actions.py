@@ -132,8 +132,8 @@ def test_a_query_tells_the_copy_where_the_host_has_no_mark(fresh):
     (fresh.marks / "here.json").write_text(json.dumps(mark("one", SERVICES)))
     tasks = [("only_copy", query), ("written", task(run_id="two", undo=[])), ("both", query), ("no_directory", task(state="query"))]
     said = fresh.run("copy", tasks)["here"]
-    assert said["only_copy"]["copy"] == mark("one", SERVICES) and said["only_copy"]["mark"] is None
-    assert said["both"]["copy"] is None and said["both"]["mark"]["run_id"] == "two" and said["no_directory"]["copy"] is None
+    assert said["only_copy"]["controller_copy"] == mark("one", SERVICES) and said["only_copy"]["mark"] is None
+    assert said["both"]["controller_copy"] is None and said["both"]["mark"]["run_id"] == "two" and said["no_directory"]["controller_copy"] is None
     (fresh.marks / "here.json").unlink()
     os.mkfifo(fresh.marks / "here.json")
     said = fresh.run("pipe", [("both", query), ("gone", task(run_id="two", state="absent")), ("only_copy", query)])["here"]
