@@ -18,10 +18,10 @@ import sys
 import time
 import typing as t
 
-from benchmarks.planner_bound import lower_bound
-from benchmarks.planner_exact import fewest_waves
-from benchmarks.planner_fleets import NOW, PAIRS, FleetSpec, SetSpec, random_fleet, small_fleet
 from benchmarks.planner_others import barrier, serial, serial_share
+from planning.bound import lower_bound
+from planning.exact import fewest_waves
+from planning.fleets import NOW, PAIRS, FleetSpec, SetSpec, random_fleet, small_fleet
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout import plan
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import Policy

@@ -15,8 +15,8 @@ import collections
 import math
 import typing as t
 
-from benchmarks.planner_bound import paired
-from benchmarks.planner_fleets import FleetSpec, SetSpec
+from planning.bound import paired
+from planning.fleets import FleetSpec, SetSpec
 
 Vms = list[tuple[SetSpec, int]]  # each VM as its set and its update domain
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import typing as t
 from dataclasses import replace
 
@@ -16,6 +17,8 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mainten
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import Policy
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm, VmId
 
+EXAMPLES = 500 if os.environ.get("LONG") else 25
+"""Generated fleets that a promise is tried on; each run has others."""
 NOW = dt.datetime(2026, 3, 10, 12, 0, tzinfo=dt.timezone.utc)
 DAY = dt.timedelta(days=1)
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"

@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 from unit.plugins.module_utils.rollout_fleet import (
-    NOW, POLICIES, any_condition, fleets, set_id, status, vm, web)
+    EXAMPLES, NOW, POLICIES, any_condition, fleets, set_id, status, vm, web)
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout import plan
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_csv import COLUMNS, to_csv
@@ -78,7 +78,7 @@ def test_every_option_survives_and_fits_the_schema():
     VALIDATOR.validate(document)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(fleets(any_condition()), POLICIES)
 def test_any_plan_survives_and_fits_the_schema(fleet, policy):
     before = plan(fleet, policy, NOW)

@@ -16,13 +16,13 @@ import zoneinfo
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from unit.plugins.module_utils.rollout_fleet import (
-    NOW, POLICIES, adjacent, always_due, any_condition, domain_of, fleets, known, members, policies)
+    EXAMPLES, NOW, POLICIES, adjacent, always_due, any_condition, domain_of, fleets, known, members, policies)
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout import plan
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import Policy, PolicyError
 
 FLEETS = fleets(always_due()) | fleets(any_condition())
-CHECKED = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CHECKED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MINUTE = dt.timedelta(minutes=1)
 
 

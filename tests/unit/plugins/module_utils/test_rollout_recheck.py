@@ -11,7 +11,7 @@ import datetime as dt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.plugins.module_utils.rollout_fleet import DAY, NOW, POLICIES, always_due, any_condition, fleets, names, skips, status, vm, web
+from unit.plugins.module_utils.rollout_fleet import DAY, EXAMPLES, NOW, POLICIES, always_due, any_condition, fleets, names, skips, status, vm, web
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.availability import Availability
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout import plan
@@ -200,7 +200,7 @@ def test_a_wave_that_is_not_there():
         recheck(planned(web()), 1, 4, web(), NOW, ())
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=2 * EXAMPLES)
 @given(fleets(always_due()), fleets(any_condition()), POLICIES, st.randoms(use_true_random=False))
 def test_it_only_shrinks_and_what_goes_keeps_the_rule_of_its_set(fleet, other, policy, random):
     """Whatever became of the fleet, whoever was lost: only planned VMs go, and no set is taken below what it must keep."""

@@ -10,7 +10,7 @@ import itertools
 import math
 import typing as t
 
-from benchmarks.planner_fleets import PAIRS, FleetSpec, SetSpec
+from planning.fleets import PAIRS, FleetSpec, SetSpec
 
 
 def lower_bound(fleet: FleetSpec) -> int:

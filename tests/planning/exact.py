@@ -9,8 +9,8 @@ import collections
 import math
 import typing as t
 
-from benchmarks.planner_bound import paired, tier_bound
-from benchmarks.planner_fleets import FleetSpec, SetSpec
+from planning.bound import paired, tier_bound
+from planning.fleets import FleetSpec, SetSpec
 
 _State = tuple[tuple[int, ...], ...]  # of each set what is left of each domain, largest first
 
