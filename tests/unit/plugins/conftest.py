@@ -18,6 +18,8 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import Arm
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import Settings
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import WallClock
+
 _FLEETS = {"fleet": FLEET, "many": MANY, "pools": POOLS}
 
 
@@ -47,8 +49,10 @@ def _ready(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clo
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(cloud.simulator.ca))
     cloud.begin(tmp_path / "journal")
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # a crash of the machine is not under test, and disks are slow
-    # azure-identity sleeps between its tries; here that moves the simulated clock, as it does for the tries of Arm.
+    # azure-identity sleeps between its tries; here that moves the simulated clock, as it does for the tries of Arm, also in whole modules.
     monkeypatch.setattr(RequestsTransport, "sleep", lambda self, seconds: cloud.clock.sleep(seconds))
+    monkeypatch.setattr(WallClock, "sleep", lambda self, seconds: cloud.clock.sleep(seconds))
+    monkeypatch.setattr(WallClock, "monotonic", lambda self: cloud.clock.monotonic())
     return cloud
 
 

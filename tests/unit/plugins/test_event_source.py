@@ -28,9 +28,13 @@ def source():
     return runpy.run_path(str(SOURCE))
 
 
+_sleep = asyncio.sleep
+
+
 @pytest.fixture
-def watch(cloud, source, tmp_path):
-    """Run the source until it has put so many events; they, and whether it was still running then."""
+def watch(cloud, source, tmp_path, monkeypatch):
+    """Run the source until it has put so many events; they, and whether it was still running then. A second takes a twentieth of one."""
+    monkeypatch.setattr(asyncio, "sleep", lambda seconds: _sleep(seconds / 20))
 
     def run(count, put=None, **options):
         given = {"subscriptions": [SUBSCRIPTION], "query": "name == 'solo'", "interval": 1, "state_file": str(tmp_path / "state.json")}
@@ -53,7 +57,7 @@ async def _watch(main, count, put, args):
                 getting.cancel()
                 await task
             events.append((await getting)["maintenance"])
-        await asyncio.sleep(0.1)  # the event is out, and the state behind it written
+        await _sleep(0.1)  # the event is out, and the state behind it written
     alive = not task.done()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
