@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from unit.plugins.mark_controller import Controller
+from unit.plugins.mark_controller import Controller, Play
 
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
 FILES = [*(PLUGINS / "module_utils" / f"{name}.py"
@@ -61,13 +61,13 @@ def test_the_modules_run_on_it(tmp_path):
     if python is None:
         pytest.skip("no Python 3.9 on this machine: only parsed with its grammar")
     old = {"vars": {"ansible_python_interpreter": python}}
-    said = Controller(tmp_path).run("old", [
+    said = Controller(tmp_path).run("old", {"old": Play([
         ("version", {"ansible.builtin.command": f"{python} --version", "changed_when": False}),
         ("info", {f"{COLLECTION}guest_info": {"temp_disk": str(tmp_path), "ports": [1]}, **old}),
         ("written", {f"{COLLECTION}maintenance_mark": {"run_id": "one", "undo": []}, **old}),
         ("foreign", {f"{COLLECTION}maintenance_mark": {"run_id": "two"}, **old}),
         ("noted", {f"{COLLECTION}balancer_mark": {"host": "x", "server": "x", "backends": ["x"], "socket": f"{tmp_path}/none", "run_id": "one"}, **old}),
-        ("gone", {f"{COLLECTION}maintenance_mark": {"run_id": "one", "state": "absent"}, **old})])["here"]
+        ("gone", {f"{COLLECTION}maintenance_mark": {"run_id": "one", "state": "absent"}, **old})])})["old"]["here"]
     assert said["version"]["stdout"].startswith("Python 3.9.")
     assert (len(said["info"]["boot_id"]), said["info"]["temp_disk"]["mounted"], said["info"]["listening"]) == (36, False, [])
     assert said["written"]["mark"]["run_id"] == "one" and said["foreign"]["foreign"]["run_id"] == "one" and said["gone"]["changed"]

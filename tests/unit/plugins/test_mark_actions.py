@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ import subprocess
 import time
 
 import pytest
-from unit.plugins.mark_controller import Controller
+from unit.plugins.mark_controller import Controller, Play, on_controller
 from unit.plugins.marks import HAPROXY, SERVICES, mark
 
 MARK, NOTE = (f"fleetops.azure_maintenance.{name}_mark" for name in ("maintenance", "balancer"))
@@ -24,76 +25,101 @@ def controller(tmp_path_factory):
     return Controller(tmp_path_factory.mktemp("controller"))
 
 
-@pytest.fixture
-def fresh(controller):
-    """The controller, and a host without marks."""
-    for folder in (controller.etc / "ansible", controller.marks):
-        shutil.rmtree(folder, ignore_errors=True)
-    controller.fact.parent.mkdir(parents=True)
-    return controller
-
-
 def task(**arguments):
     return {MARK: arguments}
 
 
-def test_the_copy_comes_after_the_hosts_mark_and_goes_after_it(fresh):
-    copy, marks = fresh.marks / "here.json", str(fresh.marks)
-    (fresh.folder / "file").write_text("")
-    theirs = mark("theirs", SERVICES)
-    read = {"ansible.builtin.command": f"cat {copy}", "changed_when": False}
-    answers = fresh.run("order", [
+THEIRS = mark("theirs", SERVICES)
+NOTE_OF_WEB_07 = {**mark("one", HAPROXY, host="web-07", expires="2999-01-01T00:00:00Z"), "process": {"machine": "elsewhere", "pid": 1}}
+
+
+@pytest.fixture(scope="module")
+def answers(controller):
+    """What hosts answered in one run, in which each play but the first begins with a host without marks."""
+    folder, fact, marks = controller.folder, controller.fact, str(controller.marks)
+    fact.parent.mkdir(parents=True)
+    (folder / "file").write_text("")
+    copy, with_copy, nowhere = f"{marks}/here.json", {"directory": marks}, {"directory": f"{folder}/file/marks"}
+    only_copy = {"on_host": False, **with_copy}
+    without_host = {key: value for key, value in mark("two", HAPROXY).items() if key != "host"}
+    for name, content in (("theirs", THEIRS), ("web-07", NOTE_OF_WEB_07), ("web-08", without_host)):
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    order = Play([
         ("empty", task(state="query")),
-        ("written", task(run_id="one", owner="alice@bastion", undo=[{"provider": "tasks", "files": []}], directory=marks)),
-        ("copied", read),
+        ("written", task(run_id="one", owner="alice@bastion", undo=[{"provider": "tasks", "files": []}], **with_copy)),
+        ("copied", on_controller(f"cat {copy}")),
         ("own", task(state="query")),
-        ("foreign", task(run_id="two", directory=marks)),
-        ("foreign_gone", task(run_id="two", state="absent", directory=marks)),
-        ("still", read),
-        ("no_room", task(run_id="one", step="redeploy", directory=f"{fresh.folder}/file/marks")),
+        ("foreign", task(run_id="two", **with_copy)),
+        ("foreign_gone", task(run_id="two", state="absent", **with_copy)),
+        ("still", on_controller(f"cat {copy}")),
+        ("no_room", task(run_id="one", step="redeploy", **nowhere)),
         ("after", task(state="query")),
-        ("gone", task(run_id="one", state="absent", directory=marks)),
-        ("no_copy", {"ansible.builtin.stat": {"path": str(copy)}}),
-        ("gone_again", task(run_id="one", state="absent", directory=marks)),
-        ("put", {"ansible.builtin.copy": {"content": json.dumps(theirs), "dest": str(fresh.fact), "mode": "0644"}}),
-        ("refused", task(run_id="three", directory=marks)),
-        ("no_copy_either", {"ansible.builtin.stat": {"path": str(copy)}}),
-    ])["here"]
+        ("gone", task(run_id="one", state="absent", **with_copy)),
+        ("no_copy", on_controller(f"ls {copy} 2>/dev/null || true")),
+        ("gone_again", task(run_id="one", state="absent", **with_copy)),
+        ("put", on_controller(f"cp {folder}/theirs.json {fact}")),
+        ("refused", task(run_id="three", **with_copy)),
+        ("no_copy_either", on_controller(f"ls {copy} 2>/dev/null || true")),
+    ])
+    check = Play([
+        ("written", task(run_id="one", undo=[], **with_copy)), ("only_copy", task(run_id="one", undo=[], **only_copy)),
+        ("gone", task(run_id="one", state="absent", **with_copy)), ("only_gone", task(run_id="one", state="absent", **only_copy)),
+        ("found", task(state="query")), ("left", on_controller(f"ls -d {fact} {marks} 2>/dev/null || true")),
+    ], check=True)
+    copies = Play([
+        ("written", task(run_id="one", undo=[SERVICES], **only_copy)),
+        ("again", task(run_id="one", step="redeploy", undo=[{**SERVICES, "services": []}], **only_copy)),
+        ("foreign", task(run_id="two", undo=[], **only_copy)), ("foreign_gone", task(run_id="two", state="absent", **only_copy)),
+        ("taken", task(run_id="two", take_over="one", **only_copy)), ("nobody", task(undo=[], **only_copy)), ("found", task(state="query", on_host=False)),
+        ("gone", task(run_id="two", state="absent", **only_copy)), ("gone_again", task(run_id="two", state="absent", **only_copy)),
+        ("left", on_controller(f"ls {fact} {marks}/*.json 2>/dev/null || true"))], "here:windows")
+    delegated = {"delegate_to": "lost"}
+    lost = Play([
+        ("found", task(state="query")), ("written", task(run_id="one", undo=[], **with_copy)),
+        ("gone", task(run_id="one", state="absent", **with_copy)),
+        ("elsewhere", {NOTE: {"host": "here", "server": "here", "run_id": "one"}, **delegated}),
+        ("asked_there", {**task(state="query"), **delegated}), ("left", on_controller(f"ls -A {marks}"))], "here:lost")
+    drained = f"{fact.parent}/azure_maintenance_drained"
+    notes = Play([
+        ("put", on_controller(f"cp {folder}/web-07.json {drained}_web-07.fact; cp {folder}/web-08.json {drained}_web-08.fact")),
+        ("found", task(state="query")), ("spoilt", on_controller(f"echo '{{' > {fact}")), ("broken", task(state="query")), ("refused", task(run_id="one"))])
+    query = task(state="query", **with_copy)
+    queried = Play([
+        ("put", on_controller(f"mkdir -p {marks} && cp {folder}/theirs.json {copy}")), ("only_copy", query), ("written", task(run_id="two", undo=[])),
+        ("both", query), ("no_directory", task(state="query")), ("pipe", on_controller(f"rm {copy} && mkfifo {copy}")), ("beside_pipe", query),
+        ("gone", task(run_id="two", state="absent")), ("only_pipe", query)])
+    reset = Play([("reset", on_controller(f"rm -rf {fact.parent.parent} {marks} && mkdir -p {fact.parent}"))])
+    plays = {"order": order, "reset_1": reset, "check": check, "reset_2": reset, "copies": copies, "reset_3": reset, "lost": lost, "reset_4": reset,
+             "notes": notes, "reset_5": reset, "queried": queried}
+    return controller.run("all", plays)
+
+
+def test_the_copy_comes_after_the_hosts_mark_and_goes_after_it(answers):
+    answers = answers["order"]["here"]
     assert (answers["empty"]["reached"], answers["empty"]["mark"], answers["empty"]["trouble"]) == (True, None, None)
     written = answers["written"]["mark"]
     assert answers["written"]["changed"] and (written["host"], written["run_id"], written["owner"]) == ("here", "one", "alice@bastion")
-    assert json.loads(answers["copied"]["stdout"]) == written == answers["own"]["mark"] == json.loads(answers["still"]["stdout"])
+    assert json.loads(answers["copied"]["msg"]) == written == answers["own"]["mark"] == json.loads(answers["still"]["msg"])
     assert answers["own"]["alive"] == f"its process {written['process']['pid']} runs on this machine", "this very run, by its main process"
     for key in ("foreign", "foreign_gone"):
         assert answers[key]["failed"] and answers[key]["foreign"] == written
     assert answers["no_room"]["failed"] and "see drain_marks_dir" in answers["no_room"]["msg"]
     assert answers["after"]["mark"]["step"] == "redeploy", "the host's mark comes first, and is what is true"
-    assert answers["gone"]["changed"] and answers["gone"]["before"]["run_id"] == "one" and not answers["no_copy"]["stat"]["exists"]
+    assert answers["gone"]["changed"] and answers["gone"]["before"]["run_id"] == "one" and answers["no_copy"]["msg"] == ""
     assert answers["gone_again"]["changed"] is False
-    assert answers["refused"]["foreign"] == theirs and not answers["no_copy_either"]["stat"]["exists"]
+    assert answers["refused"]["foreign"] == THEIRS and answers["no_copy_either"]["msg"] == ""
 
 
-def test_check_mode_writes_neither(fresh):
-    marks = str(fresh.marks)
-    answers = fresh.run("check", [
-        ("written", task(run_id="one", undo=[], directory=marks)), ("only_copy", task(run_id="one", undo=[], directory=marks, on_host=False)),
-        ("gone", task(run_id="one", state="absent", directory=marks)), ("only_gone", task(run_id="one", state="absent", directory=marks, on_host=False)),
-        ("found", task(state="query"))], check=True)["here"]
-    assert answers["written"]["changed"] and answers["only_copy"]["changed"] and not fresh.fact.exists() and not fresh.marks.exists()
+def test_check_mode_writes_neither(answers):
+    answers = answers["check"]["here"]
+    assert answers["written"]["changed"] and answers["only_copy"]["changed"]
+    assert answers["left"]["msg"] == "", "neither the host's mark nor a folder of copies"
     assert not answers["gone"]["changed"] and answers["found"]["reached"] and answers["found"]["mark"] is None
 
 
-def test_without_a_mark_on_the_host_the_copy_is_the_mark(fresh):
-    marks = {"directory": str(fresh.marks), "on_host": False}
-    copies = [f"{fresh.marks}/here.json", f"{fresh.marks}/windows.json"]
-    tasks = [
-        ("written", task(run_id="one", undo=[SERVICES], **marks)), ("again", task(run_id="one", step="redeploy", undo=[{**SERVICES, "services": []}], **marks)),
-        ("foreign", task(run_id="two", undo=[], **marks)), ("foreign_gone", task(run_id="two", state="absent", **marks)),
-        ("taken", task(run_id="two", take_over="one", **marks)), ("nobody", task(undo=[], **marks)), ("found", task(state="query", on_host=False)),
-        ("gone", task(run_id="two", state="absent", **marks)), ("gone_again", task(run_id="two", state="absent", **marks))]
-    answers = fresh.run("copies", tasks, "here:windows")
+def test_without_a_mark_on_the_host_the_copy_is_the_mark(answers):
     for host in ("here", "windows"):
-        said = answers[host]
+        said = answers["copies"][host]
         assert said["written"]["mark"]["host"] == host and said["again"]["before"] == said["written"]["mark"]
         assert (said["again"]["mark"]["undo"], said["again"]["mark"]["step"]) == ([SERVICES], "redeploy")
         for key in ("foreign", "foreign_gone"):
@@ -101,18 +127,12 @@ def test_without_a_mark_on_the_host_the_copy_is_the_mark(fresh):
         assert said["taken"]["mark"]["earlier_runs"] == ["one"] and "run_id is missing" in said["nobody"]["msg"]
         assert said["found"]["reached"] and said["found"]["mark"] is None
         assert (said["gone"]["changed"], said["gone_again"]["changed"]) == (True, False)
-    assert not fresh.fact.exists() and not any(map(os.path.exists, copies))
+    assert answers["copies"]["here"]["left"]["msg"] == "", "no mark on the host, and no copy"
 
 
-def test_a_host_that_cannot_be_reached_fails_and_is_not_lost(fresh):
+def test_a_host_that_cannot_be_reached_fails_and_is_not_lost(answers):
     """Every task after the first is still run for it: Ansible would drop an unreachable host from the play."""
-    marks = str(fresh.marks)
-    delegated = {"delegate_to": "lost"}
-    answers = fresh.run("lost", [
-        ("found", task(state="query")), ("written", task(run_id="one", undo=[], directory=marks)),
-        ("gone", task(run_id="one", state="absent", directory=marks)),
-        ("elsewhere", {NOTE: {"host": "here", "server": "here", "run_id": "one"}, **delegated}),
-        ("asked_there", {**task(state="query"), **delegated})], "here:lost")
+    answers = answers["lost"]
     for key in ("written", "gone"):
         said = answers["lost"][key]
         assert said["failed"] and not said.get("unreachable") and said["msg"].startswith("the host cannot be reached: ")
@@ -122,57 +142,50 @@ def test_a_host_that_cannot_be_reached_fails_and_is_not_lost(fresh):
         assert not answers[host]["elsewhere"].get("unreachable")
     for said in (answers["lost"]["found"], answers["here"]["asked_there"]):
         assert not said.get("failed") and said["reached"] is False and said["trouble"].startswith("the host cannot be reached: ") and said["mark"] is None
-    assert os.listdir(fresh.marks) == [".lock"], "what is not on the host is not in a copy"
+    assert answers["here"]["left"]["msg"] == ".lock", "what is not on the host is not in a copy"
 
 
-def test_a_query_tells_the_copy_where_the_host_has_no_mark(fresh):
+def test_a_query_tells_the_copy_where_the_host_has_no_mark(answers):
     """The host's own mark is what is true, and a copy that cannot be understood is no obstacle beside it."""
-    fresh.marks.mkdir(parents=True, exist_ok=True)
-    query = task(state="query", directory=str(fresh.marks))
-    (fresh.marks / "here.json").write_text(json.dumps(mark("one", SERVICES)))
-    tasks = [("only_copy", query), ("written", task(run_id="two", undo=[])), ("both", query), ("no_directory", task(state="query"))]
-    said = fresh.run("copy", tasks)["here"]
-    assert said["only_copy"]["controller_copy"] == mark("one", SERVICES) and said["only_copy"]["mark"] is None
+    said = answers["queried"]["here"]
+    assert said["only_copy"]["controller_copy"] == THEIRS and said["only_copy"]["mark"] is None
     assert said["both"]["controller_copy"] is None and said["both"]["mark"]["run_id"] == "two" and said["no_directory"]["controller_copy"] is None
-    (fresh.marks / "here.json").unlink()
-    os.mkfifo(fresh.marks / "here.json")
-    said = fresh.run("pipe", [("both", query), ("gone", task(run_id="two", state="absent")), ("only_copy", query)])["here"]
-    assert said["both"]["trouble"] is None and "here.json cannot be read: it is a pipe, not a regular file" in said["only_copy"]["trouble"]
+    assert said["beside_pipe"]["trouble"] is None
+    assert "here.json cannot be read: it is a pipe, not a regular file" in said["only_pipe"]["trouble"]
 
 
-def test_a_query_tells_notes_and_what_cannot_be_understood(fresh):
-    note = {**mark("one", HAPROXY, host="web-07", expires="2999-01-01T00:00:00Z"), "process": {"machine": "elsewhere", "pid": 1}}
-    for name, content in (("web-07", note), ("web-08", {key: value for key, value in mark("two", HAPROXY).items() if key != "host"})):
-        fresh.fact.with_name(f"azure_maintenance_drained_{name}.fact").write_text(json.dumps(content))
-    spoil = {"ansible.builtin.copy": {"content": "{", "dest": str(fresh.fact), "mode": "0644"}}
-    answers = fresh.run("notes", [("found", task(state="query")), ("spoilt", spoil), ("broken", task(state="query")), ("refused", task(run_id="one"))])["here"]
-    assert answers["found"]["drained"]["web-07"] == {**note, "alive": "its step may take until 2999-01-01T00:00:00Z"}
+def test_a_query_tells_notes_and_what_cannot_be_understood(answers):
+    answers = answers["notes"]["here"]
+    assert answers["found"]["drained"]["web-07"] == {**NOTE_OF_WEB_07, "alive": "its step may take until 2999-01-01T00:00:00Z"}
     assert sorted(answers["found"]["drained"]) == ["web-07", "web-08"] and answers["found"]["drained"]["web-08"]["alive"] is None
     broken = answers["broken"]
     assert not broken.get("failed") and broken["reached"] and broken["mark"] is None and "azure_maintenance.fact cannot be understood" in broken["trouble"]
     assert "restore by hand" in answers["refused"]["msg"]
 
 
-def test_a_run_that_was_killed_is_dead_once_its_worker_is(fresh):
-    wait = {"ansible.builtin.command": "sleep 60", "changed_when": False}
-    run = fresh.begin("killed", [("written", task(run_id="one", undo=[])), ("asleep", wait)], "here", False)
+def test_a_run_that_was_killed_is_dead_once_its_worker_is(controller):
+    shutil.rmtree(controller.etc / "ansible", ignore_errors=True)
+    controller.fact.parent.mkdir(parents=True)
+    run = controller.begin("killed", {"killed": Play([("written", task(run_id="one", undo=[])), ("asleep", {"ansible.builtin.command": "sleep 60"})])})
     with run:
         deadline = time.monotonic() + 30
-        while not fresh.fact.exists() and time.monotonic() < deadline:
+        while not controller.fact.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        process = json.loads(fresh.fact.read_text())["process"]
+        process = json.loads(controller.fact.read_text())["process"]
         assert process["pid"] == run.pid, "unshare, sh and ansible-playbook become each other"
         while not (workers := sleeping(run.pid)) and time.monotonic() < deadline:
             time.sleep(0.05)
         run.kill()
         run.stdout.close()
     try:
-        found = fresh.run("who", [("found", task(state="query"))])["here"]["found"]
-        assert found["mark"]["run_id"] == "one" and found["alive"] == (
-            f"its process {run.pid} is gone, but a worker of it, process {workers[0]}, is still at it on this machine")
+        end = on_controller(f"kill -9 -{workers[0]}; sleep 0.3")
+        found = controller.run("who", {"who": Play([("found", task(state="query")), ("end", end), ("now", task(state="query"))])})["who"]["here"]
     finally:
-        os.killpg(workers[0], signal.SIGKILL)
-    assert fresh.run("who_now", [("found", task(state="query"))])["here"]["found"]["alive"] is None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(workers[0], signal.SIGKILL)
+    assert found["found"]["mark"]["run_id"] == "one" and found["found"]["alive"] == (
+        f"its process {run.pid} is gone, but a worker of it, process {workers[0]}, is still at it on this machine")
+    assert found["now"]["alive"] is None
 
 
 def sleeping(run):

@@ -59,8 +59,9 @@ def tree() -> list[tree_sitter.Node]:
     return list(nodes(parser.parse(SCRIPT.encode()).root_node))
 
 
-def play(folder: Path, entry: str, hosts: dict[str, dict], answers: list[dict], *arguments: str) -> tuple[subprocess.CompletedProcess, dict[str, dict]]:
-    """Run a task file of the role with stand-ins for ansible.windows; the run, and by host its facts and the calls of the modules."""
+def play(folder: Path, entry: str, hosts: dict[str, dict], *arguments: str) -> tuple[subprocess.CompletedProcess, dict[str, dict]]:
+    """Run a task file of the role with stand-ins for ansible.windows, which give each host its `answers`; the run, and by host its facts and the
+    calls of the modules."""
     modules = folder / "collections/ansible_collections/ansible/windows/plugins/modules"
     modules.mkdir(parents=True)
     for name in ("win_powershell", "win_wait_for", "win_command"):
@@ -68,28 +69,29 @@ def play(folder: Path, entry: str, hosts: dict[str, dict], answers: list[dict], 
     facts = {name: f"{{{{ {name} | default(none) }}}}" for name in TAKE["ansible.builtin.set_fact"]}
     tasks = [
         {"ansible.builtin.include_role": {"name": "fleetops.azure_maintenance.verify", "tasks_from": entry}},
-        {"ansible.builtin.copy": {"content": "{{ found | to_json }}", "dest": f"{folder}/{{{{ inventory_hostname }}}}.json"}, "check_mode": False,
-         "vars": {"found": facts}},
+        {"ansible.builtin.debug": {"msg": "TOLD {{ inventory_hostname }} {{ found | to_json }}"}, "vars": {"found": facts}},
     ]
-    environment = {"ANSWERS": json.dumps(answers), "CALLS": f"{folder}/{{{{ inventory_hostname }}}}.calls"}
+    environment = {"ANSWERS": "{{ answers | to_json }}", "CALLS": f"{folder}/{{{{ inventory_hostname }}}}.calls"}
     variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     (folder / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "environment": environment, "tasks": tasks}]), encoding="utf-8")
     (folder / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": variables}}), encoding="utf-8")
     env = {**{key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}, "LC_ALL": "C.UTF-8", "HOME": str(folder)}
     command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "hosts.yml", "play.yml", *arguments]
     run = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    words = [json.loads(text).split(" ", 2) for text in re.findall(r'"msg": ("TOLD .*")$', run.stdout, re.MULTILINE)]
+    told = {host: json.loads(facts) for dummy, host, facts in words}
     found = {}
     for host in hosts:
-        path, calls = folder / f"{host}.json", folder / f"{host}.calls"
-        found[host] = {**(json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}),
-                       "calls": [json.loads(line) for line in calls.read_text(encoding="utf-8").splitlines()] if calls.exists() else []}
+        calls = folder / f"{host}.calls"
+        found[host] = {**told.get(host, {}), "calls": [json.loads(line) for line in calls.read_text(encoding="utf-8").splitlines()] if calls.exists() else []}
     return run, found
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     """What observing gave, in check mode."""
-    run, found = play(tmp_path_factory.mktemp("windows"), "observe_windows", HOSTS, [ANSWER], "--check")
+    hosts = {name: {**variables, "answers": [ANSWER]} for name, variables in HOSTS.items()}
+    run, found = play(tmp_path_factory.mktemp("windows"), "observe_windows", hosts, "--check")
     assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"
     return found
 
@@ -142,21 +144,29 @@ def test_after_a_redeploy_it_waits_for_services_that_ran_before(seen):
     assert seen["corrected"]["calls"][0]["parameters"]["Drive"] == "e:"
 
 
-def test_probes_wait_for_what_ran_before_and_ask_only_for_what_is_not_known(tmp_path):
-    before = {"verify_before": {"running": ["W3SVC"]}, "verify_services": ["W3SVC", "Spooler"], "verify_port_timeout": 3}
-    hosts = {"web": {**before, "verify_ports": [443, 80], "__verify_listening": [443], "verify_address": "10.0.0.4", "verify_commands": ["site check"]}}
-    run, found = play(tmp_path, "probes_windows", hosts, [{"running": []}, {"running": ["W3SVC"]}])
-    assert run.returncode == 0, run.stdout
+@pytest.fixture(scope="module")
+def probed(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess, dict[str, dict]]:
+    """Two hosts are probed: on `web` the service comes back, on `lost` it does not."""
+    before = {"verify_before": {"running": ["W3SVC"]}, "verify_services": ["W3SVC"]}
+    web = {"verify_services": ["W3SVC", "Spooler"], "verify_port_timeout": 3, "verify_ports": [443, 80], "__verify_listening": [443],
+           "verify_address": "10.0.0.4", "verify_commands": ["site check"], "answers": [{"running": []}, {"running": ["W3SVC"]}]}
+    lost = {"verify_port_timeout": 1, "answers": [{"running": []}]}
+    return play(tmp_path_factory.mktemp("probed"), "probes_windows", {"web": {**before, **web}, "lost": {**before, **lost}})
+
+
+def test_probes_wait_for_what_ran_before_and_ask_only_for_what_is_not_known(probed):
+    run, found = probed
+    assert "failed=0" in re.search(r"^web +: (.*)$", run.stdout, re.MULTILINE)[1], run.stdout
     services, ports, commands = ([call for call in found["web"]["calls"] if key in call and call[key]] for key in ("script", "port", "argv"))
     assert [call["parameters"] for call in services] == [{"Services": ["W3SVC"]}] * 2, "the one that did not run before is not asked for"
     assert [(call["host"], call["port"], call["timeout"]) for call in ports] == [("10.0.0.4", 80, 3)]
     assert [call["argv"] for call in commands] == [["site", "check"]]
 
 
-def test_a_service_that_does_not_come_back_fails_the_host(tmp_path):
-    hosts = {"web": {"verify_before": {"running": ["W3SVC"]}, "verify_services": ["W3SVC"], "verify_port_timeout": 1}}
-    run, found = play(tmp_path, "probes_windows", hosts, [{"running": []}])
-    assert run.returncode == 2 and "Wait for the services that ran before" in run.stdout and len(found["web"]["calls"]) == 2
+def test_a_service_that_does_not_come_back_fails_the_host(probed):
+    run, found = probed
+    assert run.returncode == 2 and "failed=1" in re.search(r"^lost +: (.*)$", run.stdout, re.MULTILINE)[1]
+    assert "Wait for the services that ran before" in run.stdout and len(found["lost"]["calls"]) == 2
 
 
 NAMES = [("ssh", None, False), ("local", "sh", False), ("ansible.builtin.ssh", "ansible.builtin.sh", False), ("community.general.lxc", "", False),
