@@ -20,12 +20,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from integration.forks import Forks
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 INVENTORY = "fleet.azure_maintenance.yml"
 PLUGIN = "fleetops.azure_maintenance.azure_maintenance"
 NAMESPACE = "fleetops.azure_maintenance"
+PLUGIN_VARIABLES = ("AZURE_", "ANSIBLE_AZURE_", "IDENTITY_")
+"""Beginnings of what is read when it is needed, and not when ansible is imported."""
+STOCK = (ROOT / "ansible.cfg").read_text(encoding="utf-8")
+_INVENTORIES: dict[str, Forks] = {}
+"""By home, for as long as the tests run: they end with the pipe to them."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Project:
         self.environment = environment
         self.journal = folder / ".azure_maintenance"
         (folder / "group_vars").mkdir(parents=True)
-        (folder / "ansible.cfg").write_text((ROOT / "ansible.cfg").read_text(encoding="utf-8"), encoding="utf-8")
+        (folder / "ansible.cfg").write_text(STOCK, encoding="utf-8")
         self.inventory_file()
         for group, values in variables.items():
             self.group_vars(group, values)
@@ -121,11 +127,24 @@ class Project:
         extra = ["-e", json.dumps(variables)] if variables else []
         return ["ansible-playbook", "-i", inventory, full, *extra, *arguments]
 
-    def inventory(self, *arguments: str, source: str = INVENTORY, env: dict[str, str] | None = None) -> Run:
-        """Run ansible-inventory."""
-        return self.run("ansible-inventory", "-i", source, *arguments, env=env)
+    def inventory(self, *arguments: str, source: str | list[str] = INVENTORY, env: dict[str, str] | None = None) -> Run:
+        """Run ansible-inventory: forked from a process that has it imported, unless how Ansible is set up is another than ours."""
+        sources = [source] if isinstance(source, str) else source
+        command = [*(word for one in sources for word in ("-i", one)), *arguments]
+        set_up = [name for name in (*self.environment, *(env or {})) if name.startswith("ANSIBLE_") and not name.startswith(PLUGIN_VARIABLES)]
+        if set_up or not all(name.startswith(PLUGIN_VARIABLES) for name in env or {}) or self._configuration() != STOCK:
+            return self.run("ansible-inventory", *command, env=env)
+        home = self.environment["HOME"]
+        if home not in _INVENTORIES:
+            folder = Path(tempfile.mkdtemp(dir=home))
+            (folder / "ansible.cfg").write_text(STOCK, encoding="utf-8")
+            _INVENTORIES[home] = Forks("ansible-inventory", self.environment, folder)
+        return Run(*_INVENTORIES[home].start({"folder": str(self.folder), "arguments": command}, {**self.environment, **(env or {})}).finish())
 
-    def hosts(self, source: str = INVENTORY, env: dict[str, str] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _configuration(self) -> str:
+        return (self.folder / "ansible.cfg").read_text(encoding="utf-8")
+
+    def hosts(self, source: str | list[str] = INVENTORY, env: dict[str, str] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """Groups and host variables of a source that must be readable."""
         run = self.inventory("--list", source=source, env=env)
         assert run.rc == 0, run.err
@@ -139,6 +158,17 @@ class Project:
         _head, arrow, result = run.out.rpartition("localhost | ")[2].partition(" => ")
         assert arrow, f"{run.out}\n{run.err}"
         return run.rc, json.JSONDecoder().raw_decode(result)[0]
+
+
+    def play(self, tasks: dict[str, dict[str, Any]], *arguments: str) -> tuple[Run, dict[str, Any]]:
+        """Run tasks on localhost in one playbook; the run, and what each was told by its name."""
+        steps = [{"name": name, "register": name, **task} for name, task in tasks.items()]
+        told = ", ".join(f"'{name}': {name}" for name in tasks)
+        tell = {"name": "Tell", "ansible.builtin.debug": {"msg": f"TOLD {{{{ {{{told}}} | to_json }}}}"}}
+        self.write("play.yml", [{"hosts": "localhost", "gather_facts": False, "tasks": [*steps, tell]}])
+        run = self.run("ansible-playbook", "play.yml", *arguments)
+        assert run.rc == 0, run.text
+        return run, json.loads(json.loads(re.search(r'"msg": ("TOLD .*")$', run.out, re.MULTILINE)[1]).removeprefix("TOLD "))
 
 
 def plain(data: Any) -> Any:

@@ -87,9 +87,9 @@ def test_the_order_of_hosts_is_that_of_their_ids(arm_project: Project) -> None:
 
 def test_two_files_never_make_one_host_of_two_vms(arm_project: Project) -> None:
     one, other = (arm_project.inventory_file(f"{group}.azure_maintenance.yml", resource_groups=[group]) for group in ("shop", "shop-ne"))
-    run = arm_project.run("ansible-inventory", "-i", one, "-i", other, "--graph")
+    run = arm_project.inventory("--graph", source=[one, other])
     assert run.rc != 0 and "twin would be" in run.text and "but an earlier source has it as" in run.text
-    again = arm_project.run("ansible-inventory", "-i", one, "-i", one, "--graph")
+    again = arm_project.inventory("--graph", source=[one, one])
     assert again.rc == 0, again.text
 
 

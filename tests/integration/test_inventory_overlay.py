@@ -49,7 +49,7 @@ def test_hosts_variables_and_groups(arm: Cloud, mixed: Project) -> None:
 
 
 def test_what_the_user_sees(mixed: Project) -> None:
-    graph = mixed.run("ansible-inventory", "-i", "inventory", "--graph", "-v")
+    graph = mixed.inventory("--graph", "-v", source="inventory")
     assert graph.rc == 0 and "@maintenance_due:" in graph.out and "|--switch-1" in graph.out
     assert "overlay: 2 hosts matched by id, 4 by name; 2 hosts without a VM" in graph.text
     assert "overlay: 2 VMs that may be redeployed now have no host in this inventory, such as /subscriptions/" in graph.text
@@ -95,15 +95,15 @@ def test_names_that_expressions_give(mixed: Project) -> None:
 ], ids=["two_vms", "two_hosts", "one_id", "none"])
 def test_doubt_stops_the_run(mixed: Project, hosts: dict[str, Any], said: str) -> None:
     mixed.write(STATIC, {"all": {"hosts": hosts}})
-    run = mixed.run("ansible-inventory", "-i", "inventory", "--graph")
+    run = mixed.inventory("--graph", source="inventory")
     assert run.rc != 0 and said in run.text and "Traceback" not in run.text
 
 
 def test_a_misordered_overlay_says_so(mixed: Project) -> None:
-    run = mixed.run("ansible-inventory", "-i", OVERLAY, "-i", STATIC, "--graph")
+    run = mixed.inventory("--graph", source=[OVERLAY, STATIC])
     assert run.rc != 0
     assert "overlay: no host is there yet; list this source after the one that adds the hosts" in run.text
-    assert mixed.run("ansible-inventory", "-i", STATIC, "-i", OVERLAY, "--graph").rc == 0
+    assert mixed.inventory("--graph", source=[STATIC, OVERLAY]).rc == 0
 
 
 def test_a_warm_cache_asks_nothing(arm: Cloud, mixed: Project) -> None:

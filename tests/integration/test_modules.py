@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules ad hoc: what they return, how they start once, and one clear line for bad input."""
+"""The modules through ansible: what they return, how they start once, and one clear line for bad input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from integration.cli import Project
 from integration.cloud import ALL, Cloud
 
 GROUP = "/subscriptions/a1000000-0000-4000-8000-000000000001/resourceGroups/shop/providers/Microsoft.Compute"
-WEB_1, WEB_2, WEB_4, DONE_1 = (f"{GROUP}/virtualMachines/{name}" for name in ("web-1", "web-2", "web-4", "done-1"))
+WEB_1, WEB_2, WEB_4, SOLO_1 = (f"{GROUP}/virtualMachines/{name}" for name in ("web-1", "web-2", "web-4", "solo-1"))
+REDEPLOY = "fleetops.azure_maintenance.vm_redeploy"
 QUICK = {"poll_interval": 1, "settle_seconds": 3, "timeout": 60}
 
 
@@ -26,41 +27,26 @@ def test_info_returns_records(arm: Cloud, arm_project: Project) -> None:
     assert result["counts"]["vms"] == len(arm.sim.fleet.vms) and arm.methods() == {"GET"}
 
 
-def test_redeploy_starts_once(arm: Cloud, arm_project: Project) -> None:
-    order = {"vms": [WEB_1.upper(), WEB_4], **QUICK}
-    rc, would = arm_project.module("vm_redeploy", order, "--check")
-    assert rc == 0 and would["counts"] == {"would_start": 2} and not arm.writes()
-    rc, done = arm_project.module("vm_redeploy", order)
-    assert rc == 0 and done["changed"] and {vm["outcome"] for vm in done["vms"].values()} == {"succeeded"}
-    assert set(done["vms"]) == {WEB_1.upper(), WEB_4}
-    rc, again = arm_project.module("vm_redeploy", order)
-    assert rc == 0 and not again["changed"] and again["counts"] == {"already_done": 2}
-    arm.check_ledger(["web-1", "web-4"])
-
-
-def test_without_waiting_and_then_attached(arm: Cloud, arm_project: Project) -> None:
-    rc, started = arm_project.module("vm_redeploy", {"vms": [WEB_1], "wait": False, **QUICK})
-    assert rc == 0 and started["vms"][WEB_1]["outcome"] == "started"
-    rc, ended = arm_project.module("vm_redeploy", {"vms": [WEB_1], **QUICK})
-    assert rc == 0 and ended["vms"][WEB_1]["outcome"] in ("succeeded", "already_done")
-    arm.check_ledger(["web-1"])
+def test_redeploy_starts_once_and_attaches_to_what_it_did_not_wait_for(arm: Cloud, arm_project: Project) -> None:
+    """In one play: forecast, done, again; and another set's VM without waiting, and then attached."""
+    order, other = {"vms": [WEB_1.upper(), WEB_4], **QUICK}, {"vms": [SOLO_1], **QUICK}
+    steps = {"would": {"check_mode": True, REDEPLOY: order}, "done": {REDEPLOY: order}, "again": {REDEPLOY: order},
+             "started": {REDEPLOY: {**other, "wait": False}}, "ended": {REDEPLOY: other}}
+    told = arm_project.play(steps)[1]
+    assert told["would"]["counts"] == {"would_start": 2}
+    assert told["done"]["changed"] and {vm["outcome"] for vm in told["done"]["vms"].values()} == {"succeeded"}
+    assert set(told["done"]["vms"]) == {WEB_1.upper(), WEB_4}
+    assert not told["again"]["changed"] and told["again"]["counts"] == {"already_done": 2}
+    assert told["started"]["vms"][SOLO_1]["outcome"] == "started" and told["ended"]["vms"][SOLO_1]["outcome"] in ("succeeded", "already_done")
+    arm.check_ledger(["web-1", "web-4", "solo-1"])
 
 
 @pytest.mark.parametrize(("options", "said"), [
-    ({"vms": []}, "vms is empty"),
-    ({"vms": ["web-1"]}, "'web-1' is not an Azure resource id; expected /subscriptions/"),
-    ({"vms": [f"{GROUP}/availabilitySets/web"]}, "is the id of a Microsoft.Compute/availabilitySets, not of a virtual machine"),
-    ({"vms": [f"{WEB_1}-absent"]}, "web-1-absent: refused: there is no such VM"),
-    ({"vms": [WEB_1], "accept": ["luck"]}, "Got no match for: luck"),
-    ({"vms": [WEB_1], "max_unavailable": "some"}, "max_unavailable 'some' must be a count of VMs such as 2"),
-    ({"vms": [WEB_1], "operation": "redeploy"}, "operation is redeploy but all of the following are missing: since"),
-    ({"vms": [WEB_1], "operation": "redeploy", "since": "yesterday"}, "since 'yesterday' is not a time; write it as 2026-"),
     ({"vms": [WEB_1, WEB_2]}, "the VMs named span 2 update domains of one set (0: web-1; 1: web-2)"),
-    ({"vms": [WEB_1], "journal": "/proc/nowhere"}, "the journal directory /proc/nowhere cannot be written"),
-    ({"vms": [WEB_1], "secret": "wrong"}, "could not sign in: Authentication failed: AADSTS7000215"),
-    ({"vms": [WEB_1], "auth_source": "magic"}, "value of auth_source must be one of"),
-], ids=["empty", "name", "type", "absent", "hazard", "count", "since", "time", "domains", "journal", "secret", "source"])
+    pytest.param({"vms": [WEB_1], "accept": ["luck"]}, "Got no match for: luck", marks=pytest.mark.long),
+], ids=["by the guards", "by ansible-core"])
 def test_bad_input_is_one_clear_line(arm: Cloud, arm_project: Project, options: dict[str, Any], said: str) -> None:
+    """All that can be wrong is with the module's unit tests; a result that ansible shows is one line all the same."""
     rc, result = arm_project.module("vm_redeploy", options)
     assert rc != 0 and said in result["msg"] and "\n" not in result["msg"]
     assert not arm.writes()
