@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from integration import cloud as clouds
-from integration.cli import Project, Running
+from integration.cli import Project, Running, keep
 from simulator.guests import Guests
 
 NET = f"127.{150 + os.getpid() % 40}.{os.getpid() // 40 % 250}"
@@ -70,8 +70,7 @@ def steps_of(project: Project, *steps: str) -> list[dict[str, Any]]:
         tasks.append({"name": step, "include_role": {"name": ROLE, "tasks_from": f"{step}_azure_load_balancer"}, "vars": undo})
         if step == "learn":
             content = "{{ __drain_learnt_azure_load_balancer | combine({'provider': 'azure_load_balancer'}) | to_json }}"
-            tasks.append({"name": "mark", "copy": {"content": content, "dest": mark, "mode": "0600"}, "delegate_to": "localhost", "check_mode": False,
-                          "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}})
+            tasks.append(keep(content, mark))
     return tasks
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.cli import BIN, ROOT, STOCK, Run, Running
+from integration.cli import BIN, ROOT, STOCK, Run, Running, keep
 from kubeapi.server import Server
 
 WEB = {"kind": "ReplicaSet", "replicas": 2, "nodes": ["n1"], "ready_after": 2.0}
@@ -104,7 +104,7 @@ class Lab:
             tasks.append({"name": step, "include_role": {**role, "tasks_from": f"{step}_kubernetes"}, "vars": given})
             if step == "learn":
                 content = "{{ __drain_learnt_kubernetes | combine({'provider': 'kubernetes'}) | to_json }}"
-                tasks.append({"name": "mark", "copy": {"content": content, "dest": "{{ mark }}", "mode": "0600"}, "check_mode": False})
+                tasks.append(keep(content, "{{ mark }}"))
         local = {"hosts": hosts, "gather_facts": False, "connection": "local", "vars": {"ansible_python_interpreter": sys.executable}}
         (self.folder / "play.yml").write_text(json.dumps([{**local, "tasks": tasks}]), encoding="utf-8")
         (self.folder / "hosts.yml").write_text(json.dumps({"all": {"hosts": self.hosts}}), encoding="utf-8")

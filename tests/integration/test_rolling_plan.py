@@ -204,11 +204,14 @@ def test_no_soak_in_check_mode(arm: Cloud, here: Project) -> None:
 # -- lanes, and members that nobody was asked about ----------------------------------------------------------------------
 
 
+LANES = {"red": 2, "blue": 1}
+
+
 def lanes_fleet() -> dict[str, Any]:
-    """Two sets of two update domains, slow enough that two lanes overlap."""
+    """Two sets of two update domains, slow enough that two lanes overlap; of the smaller one only one VM is there."""
     data = clouds.fleet(guests=False, operations={"default": {"after_seconds": 6}})
-    data["availability_sets"] = [{"name": name, "resource_group": "shop", "region": "westeurope", "update_domains": 2} for name in ("red", "blue")]
-    data["vms"] = [{"name": f"{name}-{number}", "availability_set": name, "update_domain": number % 2} for name in ("red", "blue") for number in range(2)]
+    data["availability_sets"] = [{"name": name, "resource_group": "shop", "region": "westeurope", "update_domains": 2} for name in LANES]
+    data["vms"] = [{"name": f"{name}-{number}", "availability_set": name, "update_domain": number} for name, count in LANES.items() for number in range(count)]
     return data
 
 
@@ -229,7 +232,7 @@ def test_two_lanes_at_once_meet_in_no_set(tmp_path_factory: pytest.TempPathFacto
         writes = cloud.writes()
         assert any(one["set"] != other["set"] and one["start"] < other["end"] and other["start"] < one["end"] for one, other in combinations(writes, 2))
         reports = [report(project, f"report-lane-{lane}.json") for lane in (1, 2)]
-        assert all(len(one["vms"]) == 2 and not one["not_started"] for one in reports)
+        assert sorted(len(one["vms"]) for one in reports) == [1, 2] and not any(one["not_started"] for one in reports)
         assert reports[0]["run_id"] != reports[1]["run_id"]
         assert (project.folder / "lanes.json").read_text(encoding="utf-8") == reviewed
         again = project.playbook("plan", rollout_plan_file="lanes.json", rollout_lane=2)
