@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from unit.plugins.mark_controller import Controller
+from unit.plugins.mark_controller import Controller, Play
 
 from ansible_collections.fleetops.azure_maintenance.plugins.filter.failure_text import FilterModule
 from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils.guest_action import explained
@@ -52,7 +52,7 @@ def test_through_ansible_for_every_module_of_hosts(tmp_path):
     broken.chmod(0o755)
     python = {"vars": {"ansible_python_interpreter": str(broken)}}
     tasks = [(name, {f"fleetops.azure_maintenance.{name}": arguments, **python}) for name, arguments in MODULES.items()]
-    answers = controller.run("broken", tasks, "here:lost")
+    answers = controller.run("broken", {"broken": Play(tasks, "here:lost")})["broken"]
     for name in MODULES:
         here, lost = answers["here"][name], answers["lost"][name]
         assert here["failed"] and here["msg"] == f"{name} gave no answer (exit status 1): OSError: [Errno 28] No space left on device", here
