@@ -13,12 +13,13 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import pytest
 from integration import cloud as clouds
 from integration.cli import Project, Run, Running
 from integration.cloud import Cloud
 from integration.conftest import environment
 
-KILLS = 20 if os.environ.get("LONG") else 3
+KILLS = 20
 VMS = ("web-1", "web-4", "web-2")
 """Two waves of one set behind a balancer."""
 QUICK = {"redeploy_settle_seconds": 3, "verify_timeout": 40}
@@ -58,6 +59,7 @@ def check_whole(cloud: Cloud, run: Run) -> None:
     assert "azure_maintenance_drained" not in cloud.ssh("lb-1", "ls /etc/ansible/facts.d 2>/dev/null || true")
 
 
+@pytest.mark.long
 def test_killed_at_random_moments_and_finished_from_elsewhere(cloud: Cloud, tmp_path: Path, home: Path, record_property: Callable[[str, Any], None]) -> None:
     """A run until it is killed, the next one from the other directory; once one gets through, all starts over on a fresh fleet."""
     seed = int(os.environ.get("KILL_SEED", random.randrange(10**6)))

@@ -1,10 +1,14 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A rolling redeploy of many guests behind two balancers under load: not one request fails, and few modules run on each guest."""
+"""A whole rollout under load, and once more: not one request fails, few modules run on each guest, and a second run changes nothing.
+
+Sets behind two balancers, a single VM on a dynamic public address that is drained by tasks of the user's own, and a database in the paired region.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -23,19 +27,30 @@ from integration.conftest import environment
 from simulator.guests import Guests
 
 NET = f"127.{100 + os.getpid() % 40}.{os.getpid() // 40 % 250}"
-# 24 guests take their time; with one member less of each domain the same is shown sooner.
-SETS, DOMAINS, MEMBERS = 3, 4, 2 if os.environ.get("LONG") else 1
+LONG = bool(os.environ.get("LONG"))
+# 24 guests take their time; with fewer the same is shown sooner.
+SETS, DOMAINS, MEMBERS = (3, 4, 2) if LONG else (2, 3, 1)
+OTHERS = ("solo-1", "ne-1")
+# Options as -e gives them, all text; and what names nobody is no error of the user's.
+TEXTS = (
+    "drain_timeout=30 drain_mark=true verify_timeout=30 verify_port_timeout=10 verify_warmup_seconds=1 redeploy_timeout=90 redeploy_poll_interval=1 "
+    "redeploy_settle_seconds=4 redeploy_retries=1 redeploy_retry_pause=5 redeploy_approve_events=false redeploy_approve_scheduled_events=false "
+    "rollout_partial_wave=false rollout_break_glass=false rollout_error_budget=1 rollout_soak_minutes=0 rollout_lanes=1 rollout_max_parallel=8 "
+    "rollout_scheduled_events_minutes=10 rollout_drain_minutes=0 rollout_minutes_per_vm=1 rollout_include_unlisted=false"
+)
+STRICT = {"ANSIBLE_HOST_PATTERN_MISMATCH": "error"}
 SLOW_CLIENTS = 8
 """For each balancer: so many that of a wave's guests some answer one just then."""
 RUN_SECONDS = 500
 MODULES_IN_A_WAVE = 8
 COUNTERS = ("econ", "eresp", "wretr", "wredis", "hrsp_4xx", "hrsp_5xx", "srv_abrt")
 """Of HAProxy: connections and answers of servers that failed, requests sent once more, errors answered, transfers a server broke off."""
+pytestmark = [pytest.mark.long] if LONG else []
 
 
 @dataclass(frozen=True, repr=False)
 class Evidence:
-    """What was seen of one run under load. Times are seconds since 1970; waves are in the order in which they were down."""
+    """What was seen of one run under load. Times are seconds since 1970; waves, of the sets, are in the order in which they were down."""
 
     cloud: Cloud
     project: Project
@@ -43,6 +58,7 @@ class Evidence:
     run: Run
     log: Path
     boot_ids: tuple[dict[str, str], dict[str, str]]
+    addresses: tuple[str, str]
     wrk: dict[str, dict[str, Any]]
     held: list[load.Held]
     watches: dict[str, load.Watch]
@@ -67,13 +83,23 @@ def seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
+def estate() -> dict[str, Any]:
+    """Many, and the two others."""
+    data = fleets.many(NET, SETS, DOMAINS, MEMBERS)
+    data["regions"] = {"westeurope": {"display": "West Europe", "paired": ["northeurope"]}, "northeurope": {"display": "North Europe", "paired": []}}
+    data["vms"] += [
+        {"name": "solo-1", "addresses": {"private": f"{NET}.231", "public": f"{NET}.232", "dynamic": True}, "guest": {"reach": "public"}},
+        {"name": "ne-1", "resource_group": "shop-ne", "region": "northeurope", "addresses": {"private": f"{NET}.241"}, "guest": {"services": ["db"]}}]
+    return data
+
+
 @pytest.fixture(scope="module")
 def behind_balancers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Guests behind two balancers, all in service."""
     problems = Guests.check() + ([] if shutil.which("wrk") else ["wrk is missing: apt-get install wrk"])
     if problems:
         pytest.skip("; ".join(problems))
-    cloud = clouds.start(fleets.many(NET, SETS, DOMAINS, MEMBERS), tmp_path_factory.mktemp("traffic"), guests=True)
+    cloud = clouds.start(estate(), tmp_path_factory.mktemp("traffic"), guests=True)
     try:
         for balancer in fleets.BALANCERS:
             wait_until(lambda name=balancer: set(cloud.backends(name).values()) == {"UP"}, f"all servers of {balancer} are up")
@@ -87,24 +113,50 @@ def evidence(behind_balancers: Cloud, tmp_path_factory: pytest.TempPathFactory, 
     """One whole run under load, seen from outside."""
     cloud, folder = behind_balancers, tmp_path_factory.mktemp("run")
     python = module_counts.install(folder, str(cloud.guests["python"]))
-    connection = {**clouds.variables(cloud.guests)["all"], "ansible_python_interpreter": str(python), "drain_timeout": 30}
+    connection = {**clouds.variables(cloud.guests)["all"], "ansible_python_interpreter": str(python)}
     drain = {**fleets.drained_by(fleets.BALANCERS), "verify_urls": [f"http://{{{{ ansible_host }}}}:{fleets.PORT}/healthz"]}
     project = Project(folder / "project", environment(cloud, home), {"all": connection, "maintenance_due": drain})
+    project.write("host_vars/ne-1.yml", {"drain_provider": ["services"], "drain_services": ["db"], "verify_ports": [5432], "verify_urls": []})
+    files = {name: [call(project, name)] for name in ("drain", "restore", "probe")}
+    paths = {name: [str(project.write(f"files/{name}.yml", tasks))] for name, tasks in files.items()}
+    project.write("host_vars/solo-1.yml", {
+        "drain_provider": ["tasks"], "drain_tasks": paths["drain"], "drain_restore_tasks": paths["restore"], "verify_tasks": paths["probe"],
+        "drain_services": [], "verify_ports": [], "verify_urls": []})
     return watched_run(cloud, project, folder / "ansible.log")
+
+
+def call(project: Project, name: str) -> dict[str, Any]:
+    """A task that notes who was called."""
+    line = {"path": str(project.folder / "calls"), "line": f"{name} {{{{ inventory_hostname }}}}", "create": True, "mode": "0600"}
+    return {"name": name, "ansible.builtin.lineinfile": line, "delegate_to": "localhost"}
+
+
+@dataclass(frozen=True)
+class Again:
+    """A second run when all is done."""
+
+    run: Run
+    boot_ids: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def again(evidence: Evidence) -> Again:
+    run = evidence.project.playbook("rolling_redeploy", "-e", TEXTS, env=STRICT)
+    return Again(run, evidence.cloud.boot_ids([*evidence.due, *OTHERS]))
 
 
 def watched_run(cloud: Cloud, project: Project, log: Path) -> Evidence:
     """Run with clients at both balancers before, during and after."""
     due = fleets.due(cloud.data)
     addresses = {name: cloud.address(name) for name in fleets.BALANCERS}
-    before = cloud.boot_ids(due)
+    before, address = cloud.boot_ids([*due, *OTHERS]), cloud.address("solo-1")
     watches = {name: load.Watch(cloud.ssh_command(name), str(cloud.guests["python"])) for name in addresses}
     clients = {f"{name} {'keeps' if keep else 'closes'}": load.Wrk(f"http://{address}:{fleets.PORT}/", keep=keep)
                for name, address in addresses.items() for keep in (True, False)}
     slow = load.SlowClients(addresses, SLOW_CLIENTS, fleets.PORT)
     try:
         time.sleep(1)
-        run = project.start_playbook("rolling_redeploy", env={"ANSIBLE_LOG_PATH": str(log)}).finish(RUN_SECONDS)
+        run = project.start_playbook("rolling_redeploy", "-e", TEXTS, env={"ANSIBLE_LOG_PATH": str(log), **STRICT}).finish(RUN_SECONDS)
         time.sleep(1)
     finally:
         answers = {name: client.stop() for name, client in clients.items()}
@@ -113,15 +165,16 @@ def watched_run(cloud: Cloud, project: Project, log: Path) -> Evidence:
             watch.stop()
     counters = {name: {counter: int(cloud.balancer_stats(name)["BACKEND"][counter]) for counter in COUNTERS} for name in addresses}
     modules = module_counts.executions(cloud.sim.directory, due, run_log.play_began(log, "Redeploy wave by wave"))
-    return Evidence(cloud, project, due, run, log, (before, cloud.boot_ids(due)), answers, held, watches, counters, modules)
+    after = cloud.boot_ids([*due, *OTHERS])
+    return Evidence(cloud, project, due, run, log, (before, after), (address, cloud.address("solo-1")), answers, held, watches, counters, modules)
 
 
 def test_each_vm_is_redeployed_once_and_domains_keep_their_distance(evidence: Evidence) -> None:
     assert evidence.run.rc == 0, evidence.run.out
-    evidence.cloud.check_ledger(evidence.due)
+    evidence.cloud.check_ledger([*evidence.due, *OTHERS])
     assert all(write["status"] == 202 and write["outcome"] == "completed" for write in evidence.cloud.writes())
     before, after = evidence.boot_ids
-    assert [name for name in evidence.due if before[name] == after[name]] == []
+    assert [name for name in before if before[name] == after[name]] == []
     waves = evidence.waves()
     assert all(one[1] <= other[0] for one, other in zip(waves, waves[1:], strict=False)), waves
 
@@ -158,8 +211,30 @@ def test_all_is_back_in_service(evidence: Evidence) -> None:
     cloud = evidence.cloud
     for balancer in fleets.BALANCERS:
         wait_until(lambda name=balancer: cloud.backends(name) == dict.fromkeys(evidence.due, "UP"), f"all servers of {balancer} are up")
-    assert all(cloud.service_up(name) for name in evidence.due)
-    assert cloud.marked(evidence.due) == [] and evidence.project.marks() == []
+    assert all(cloud.service_up(name) for name in evidence.due) and cloud.service_up("ne-1", "db")
+    assert cloud.marked([*evidence.due, *OTHERS]) == [] and evidence.project.marks() == []
+
+
+def test_the_report_says_that_all_succeeded(evidence: Evidence) -> None:
+    report = json.loads((evidence.project.journal / "report.json").read_text(encoding="utf-8"))
+    assert {vm["name"]: vm["outcome"] for vm in report["vms"]} == dict.fromkeys([*evidence.due, *OTHERS], "succeeded") and not report["not_started"]
+
+
+def test_a_changed_address_is_followed(evidence: Evidence) -> None:
+    before, after = evidence.addresses
+    assert before != after
+
+
+def test_tasks_of_the_users_own_are_run_in_their_order(evidence: Evidence) -> None:
+    calls = (evidence.project.folder / "calls").read_text(encoding="utf-8").splitlines()
+    assert calls == ["drain solo-1", "restore solo-1", "probe solo-1"]
+
+
+def test_a_second_run_has_nothing_to_do_and_changes_nothing(evidence: Evidence, again: Again) -> None:
+    assert again.run.rc == 0 and "Nothing to do" in again.run.text, again.run.out
+    assert not any(counts["changed"] for counts in again.run.recap().values())
+    evidence.cloud.check_ledger([*evidence.due, *OTHERS])
+    assert again.boot_ids == evidence.boot_ids[1]
 
 
 def test_few_modules_run_on_a_guest_in_its_wave(evidence: Evidence) -> None:
