@@ -15,6 +15,7 @@ description:
   - After each wave prints its outcomes, the share of the rollout that is done, and the time left at this pace, with the soak that is still to come.
   - At the end of the run prints a table with wave, update domain, outcome and duration of every VM, also when a whole wave failed and
     ansible-core ended the run early. A VM that was left out of its wave is in it with the reason; one whose host was lost is C(lost), wherever that was.
+    A host that an earlier run had left is C(recovered) or C(not_recovered).
   - Below it names every host that this run leaves out of service, however the run ended, with what there is to undo.
   - Works with the playbook C(fleetops.azure_maintenance.rolling_redeploy) and with any play that calls
     M(fleetops.azure_maintenance.vm_redeploy).
@@ -54,12 +55,13 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import private_files
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.bounds import loads
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.left_over import to_undo
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_estimate import seconds_left
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_text import WIDTH, render
 
 _REDEPLOY = "fleetops.azure_maintenance.vm_redeploy"
 _PLAN = "fleetops.azure_maintenance.rollout_plan"
-_COLOURS = {"succeeded": "green", "already_done": "green", "would_start": "cyan", "started": "cyan"}
+_COLOURS = {"succeeded": "green", "already_done": "green", "recovered": "green", "would_start": "cyan", "would_recover": "cyan", "started": "cyan"}
 _REMIND_SECONDS = 30
 
 
@@ -79,6 +81,7 @@ class CallbackModule(CallbackBase):
         self._lost = {}
         self._plan = {"waves": (), "policy": {}}
         self._ended = {}
+        self._recovery = {}
         self._results = {}
         self._begun = time.monotonic()
         self._journal = None
@@ -102,9 +105,11 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result):
         self._learn(result)
-        words = (result._result.get("ansible_facts") or {}).get("__rollout_lost_words")
-        if words:
-            self._lost[result._host.get_name()] = str(words)
+        facts = result._result.get("ansible_facts") or {}
+        if facts.get("__rollout_lost_words"):
+            self._lost[result._host.get_name()] = str(facts["__rollout_lost_words"])
+        if facts.get("__rollout_recovery"):
+            self._recover(result._host.get_name(), facts["__rollout_recovery"])
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         self._learn(result)
@@ -117,6 +122,7 @@ class CallbackModule(CallbackBase):
             self._names = {vm["name"] for wave in data["plan"]["waves"] for vm in wave["vms"]}
             self._hosts = {vm["host"]: vm for wave in data["plan"]["waves"] for vm in wave["vms"]}
             self._begun = time.monotonic()
+            self._results.update(self._recovery)
         elif action == _PLAN and data.get("left_out") and data.get("invocation"):
             self._leave_out(data)
         elif action == _REDEPLOY:
@@ -124,6 +130,13 @@ class CallbackModule(CallbackBase):
             # The gate asks in check mode first, so the journal is known before the wave that is watched begins.
             self._journal = Path(data["invocation"]["module_args"]["journal"]) if data.get("invocation") else self._journal
             self._take({vm_id.lower(): vm for vm_id, vm in (data.get("vms") or {}).items()})
+
+    def _recover(self, host, row):
+        """What became of a host that an earlier run left. Its redeploy is only asked about meanwhile, which is no outcome of this run."""
+        key = row["vm_id"].lower()
+        seconds = self._results.get(key, {}).get("elapsed_seconds")
+        self._recovery[key] = {"name": host, "update_domain": row["update_domain"], "outcome": row["outcome"], "reason": row["reason"],
+                               "elapsed_seconds": seconds}
 
     def _leave_out(self, data):
         """VMs whose wave begins without them, from the answer of the check before it."""
@@ -158,12 +171,14 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats):
         self._stop_tail()
         self._show_plan()
+        self._results.update({key: row for key, row in self._recovery.items() if key not in self._waves})
         self._lose()
         if self._results:
             self._table()
         for mark in self._left():
-            self._display.display(f"LEFT OUT OF SERVICE: {mark['host']}, step {mark.get('step')}; to undo: {json.dumps(mark['undo'])}; run the playbook again "
-                                  "to finish it", color="red")
+            undo = to_undo(mark)
+            what, rest = ("LEFT OUT OF SERVICE", f"to undo: {json.dumps(undo)}") if undo else ("LEFT MARKED", "nothing was drained")
+            self._display.display(f"{what}: {mark['host']}, step {mark.get('step')}; {rest}; run the playbook again to finish it", color="red")
 
     def _left(self):
         """The marks of this run on this controller. A host that became unreachable gets no rescue, and core may have ended the run with it."""

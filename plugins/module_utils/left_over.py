@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import typing as t
 
 Mark = t.Mapping[str, t.Any]
@@ -91,3 +93,46 @@ def _of_notes(notes: t.Mapping[str, Mark]) -> dict[str, t.Any]:
     alive = next((note["alive"] for note in notes.values() if note.get("alive")), None)
     earlier = {run for note in notes.values() for run in (note.get("run_id"), *note.get("earlier_runs", [])) if run} - {first.get("run_id")}
     return {**first, "undo": [undo], "alive": alive, "earlier_runs": sorted(earlier)}
+
+
+# -- what is said and waited for -----------------------------------------------------------------------------------------
+
+
+def to_undo(mark: Mark) -> list[Mark]:
+    """Entries of a mark that change something when they are undone: a host without any was not drained by us."""
+    return [entry for entry in mark.get("undo") or [] if not entry.get("finished") and _changed(entry)]
+
+
+def _changed(entry: Mark) -> bool:
+    """Whether a provider found anything to take out; an entry that does not say so counts."""
+    known = {"services": "services", "haproxy": "balancers", "azure_load_balancer": "members", "kubernetes": "cordon"}.get(entry.get("provider", ""))
+    if known is None or known not in entry:
+        return True
+    return any(entry[known].values()) if known == "balancers" else bool(entry[known])
+
+
+def left_words(mark: Mark, file: str) -> str:
+    """How a host is left, behind ``left:``; ``file`` is the controller's copy of the mark."""
+    undo = to_undo(mark)
+    place = f"{file} and, on the host, /etc/ansible/facts.d/azure_maintenance.fact"
+    if undo:
+        return f"DRAINED; to undo: {json.dumps(undo)}; the mark is {place}"
+    return f"as it is, for nothing was drained and there is nothing to undo; the mark, where there is one, is {place}"
+
+
+def start_patience(hosts: t.Iterable[Mark], seconds: int, now: dt.datetime) -> int:
+    """Seconds until a start shows that a dead run may have sent last; 0 where no host in question was about to be started.
+
+    ``hosts`` are their variables, as far as they have any: ``redeploy_forecast`` of now, ``rollout_left_mark`` as it was found.
+    """
+    marks = [host["rollout_left_mark"] for host in hosts if (host.get("redeploy_forecast") or {}).get("outcome") == "would_start"]
+    sent = [_heartbeat(mark, now) for mark in marks if not mark.get("known_here") and mark.get("step") in ("redeploy", "finish")]
+    return max(0, int(seconds - (now - min(max(sent), now)).total_seconds())) if sent else 0
+
+
+def _heartbeat(mark: Mark, now: dt.datetime) -> dt.datetime:
+    """When a mark was written last; one that does not say so was written just now, for too long a wait does no harm."""
+    try:
+        return dt.datetime.strptime(str(mark.get("heartbeat")), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.timezone.utc)
+    except ValueError:
+        return now

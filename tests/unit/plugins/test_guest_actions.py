@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from unit.plugins.mark_controller import Controller, Play
 
-from ansible_collections.fleetops.azure_maintenance.plugins.filter.failure_text import FilterModule
+from ansible_collections.fleetops.azure_maintenance.plugins.filter.failure_words import failure_words
 from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils.guest_action import explained
 
 NO_JSON = "MODULE FAILURE: No start of json char found\nSee stdout/stderr for the exact error"
@@ -30,14 +30,14 @@ def test_a_module_without_an_answer_says_what_the_host_printed(result, words):
     failed = {"failed": True, "msg": NO_JSON, "exception": "(traceback unavailable)", **result}
     told = explained(failed, "fleetops.azure_maintenance.guest_info")
     assert told["msg"] == f"guest_info gave no answer {words}" and told["failed"] and "exception" not in told
-    assert FilterModule().filters()["failure_text"](failed, "ansible.builtin.service") == f"service gave no answer {words}"
+    assert failure_words(failed, {"action": "ansible.builtin.service"}) == f"service gave no answer {words}"
 
 
 @pytest.mark.parametrize("result", [
     {"failed": True, "msg": "the boot id cannot be read", "exception": "kept"}, {"failed": False, "changed": True}, {"module_stdout": "x"}, {}])
 def test_an_answer_stays_what_it_is(result):
     assert explained(dict(result), "m") == result
-    assert FilterModule().filters()["failure_text"]({"msg": "as it is"}) == "as it is" and FilterModule().filters()["failure_text"]({}) == ""
+    assert failure_words({"msg": "as it is"}) == "as it is"
 
 
 MODULES = {"guest_info": {}, "maintenance_mark": {"run_id": "one", "undo": []}, "balancer_mark": {"host": "here", "server": "here", "run_id": "one"},

@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import sys
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from unit.plugins.marks import HAPROXY, SERVICES, mark
+from unit.plugins.marks import HAPROXY, NOW, SERVICES, mark
 
+from ansible_collections.fleetops.azure_maintenance.plugins.filter import start_patience as patience_filter
+from ansible_collections.fleetops.azure_maintenance.plugins.filter.failure_words import ANOTHER, failure_words
 from ansible_collections.fleetops.azure_maintenance.plugins.filter.left_over import left_over
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.left_over import sort_out
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.left_over import left_words, sort_out, start_patience, to_undo
 
 HOST = "web-01"
 ALIVE = "its process 4711 runs on this machine"
@@ -147,6 +150,70 @@ def test_marks_that_cannot_be_understood_are_told_and_lost_hosts_are_not():
     result = sort_out({HOST: broken, "web-02": LOST, "lb-1": broken, "web-03": asked()}, {})
     assert result == {"finish": {}, "live": {}, "finished": {}, "unread": {HOST: "the mark x cannot be understood", "lb-1": "the mark x cannot be understood"}}
     assert sort_out({HOST: broken}, {HOST: COPY})["unread"] == {HOST: "the mark x cannot be understood"}
+
+
+# -- what is said and waited for ------------------------------------------------------------------------------------------
+
+NOTHING = [{"provider": "services", "services": []}, {"provider": "haproxy", "balancers": {"lb-1": [], "lb-2": []}}, {**SERVICES, "finished": True},
+           {"provider": "azure_load_balancer", "members": []}, {"provider": "kubernetes", "cordon": False}]
+SOMETHING = [SERVICES, PLACES, HAPROXY, {"provider": "azure_load_balancer", "members": [{}]}, {"provider": "kubernetes", "cordon": True},
+             {"provider": "temp_disk"}, {"provider": "tasks", "files": []}, {"provider": "services"}]
+
+
+@pytest.mark.parametrize("undo", [None, [], *([entry] for entry in NOTHING), NOTHING])
+def test_a_host_that_nothing_drained_is_not_called_drained(undo):
+    left = {"run_id": "one", "undo": undo}
+    assert to_undo(left) == [] and to_undo({}) == []
+    for words in (left_words(left, "marks/web-01.json"), left_words({}, "marks/web-01.json")):
+        assert "DRAINED" not in words and "to undo: [" not in words and "nothing was drained" in words and "marks/web-01.json" in words
+
+
+@pytest.mark.parametrize("entry", SOMETHING, ids=lambda entry: entry["provider"])
+def test_what_was_drained_is_named_and_nothing_else(entry):
+    words = left_words({"undo": [*NOTHING, entry]}, "marks/web-01.json")
+    assert words.startswith(f"DRAINED; to undo: {json.dumps([entry])}; the mark is marks/web-01.json and, on the host, /etc/ansible/facts.d/")
+
+
+def in_hand(heartbeat=NOW, outcome="would_start", **fields):
+    """Variables of a host that this run finishes; its dead run was about to start it."""
+    return {"redeploy_forecast": {"outcome": outcome}, "rollout_left_mark": {"step": "redeploy", "known_here": False, "heartbeat": heartbeat, **fields}}
+
+
+QUIET = [{}, {"rollout_left_mark": {"step": "redeploy"}}, {"redeploy_forecast": {}, "rollout_left_mark": {}}, in_hand(outcome="started"),
+         in_hand(known_here=True), in_hand(step="drain"), in_hand(step=None)]
+"""Hosts that nobody waits for: lost before anybody asked Azure about them, started already, known to the journal, not to be started yet."""
+
+
+@pytest.mark.parametrize("gone, hosts, seconds", [
+    (0, [in_hand()], 120), (50, [in_hand()], 70), (500, [in_hand()], 0), (50, [in_hand(step="finish")], 70),
+    (50, [in_hand("2026-03-02T08:00:00Z"), in_hand()], 70), (50, [in_hand("2026-03-02T09:00:00Z")], 120), (50, [in_hand("yesterday")], 120),
+    (50, [in_hand(None)], 120), (0, [], 0)])
+@pytest.mark.parametrize("quiet", [[], QUIET], ids=["all of them", "beside others"])
+def test_how_long_a_start_that_may_be_on_its_way_is_waited_for(gone, hosts, seconds, quiet):
+    now = dt.datetime(2026, 3, 2, 8, 16, 2, tzinfo=dt.timezone.utc) + dt.timedelta(seconds=gone)
+    for together in ([*quiet, *hosts], [*hosts, *quiet]):
+        assert start_patience(together, 120, now) == seconds
+
+
+def test_the_filter_asks_hosts_for_nothing_that_they_may_not_have():
+    class Lost(dict):
+        """Variables as ansible-core hands them out: a name that is not there is an error."""
+
+        def get(self, name, default=None):
+            return self[name]
+
+    assert patience_filter.start_patience([Lost(), Lost(in_hand("2026-03-02T08:16:02Z"))], 120) == 0
+    assert patience_filter.start_patience([Lost(), Lost(in_hand("?"))], "120") == 120
+
+
+@pytest.mark.parametrize("result, task, words", [
+    ({}, {}, ANOTHER), ({}, None, ANOTHER), ({"msg": ""}, {}, ANOTHER), ({"msg": "no route"}, {"name": "Look"}, "no route"),
+    ({}, {"name": "Look"}, "task failed: Look"), ({"rc": 1}, {"name": "", "action": "command"}, "task failed: command"),
+    ({"msg": "One or more items failed", "results": [{"msg": "fine"}, {"failed": True, "msg": "a"}, {"unreachable": True, "msg": "b"},
+                                                     {"failed": True, "msg": "a"}, {"failed": True}]}, {"name": "Look"}, "a; b"),
+    ({"msg": "One or more items failed", "results": [{"failed": True}]}, {}, "One or more items failed"), ({"msg": ["a"]}, {}, "['a']")])
+def test_what_failed_also_for_a_host_that_failed_nothing(result, task, words):
+    assert failure_words(result, task) == words
 
 
 # -- the filters ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,46 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: left_words
+short_description: How a host is left, in words, by its mark
+version_added: 1.0.0
+description:
+  - Begins with C(DRAINED) where the mark records something that has to be undone, and nowhere else.
+positional: _input, file
+options:
+  _input:
+    description: The mark, or an empty dictionary.
+    type: dict
+    required: true
+  file:
+    description: Where this controller keeps it.
+    type: str
+    required: true
+author:
+  - fleetops contributors (@fleetops)
+"""
+
+EXAMPLES = r"""
+- name: Say how it is left
+  ansible.builtin.debug:
+    msg: "left: {{ mark | fleetops.azure_maintenance.left_words('.azure_maintenance/marks/web-03.json') }}"
+"""
+
+RETURN = r"""
+_value:
+  description: What there is to undo, and where the mark is.
+  type: str
+"""
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.left_over import left_words
+
+
+class FilterModule:
+    """The filter."""
+
+    def filters(self):
+        return {"left_words": left_words}
