@@ -39,8 +39,8 @@ class Told:
         self.ok(REDEPLOY, {"vms": {ID: vm}, "invocation": {"module_args": {"journal": str(self.journal)}}})
 
     def planned(self, *ids):
-        vms = [{"id": vm_id, "name": "Web-01", "host": "web-01", "update_domain": 0} for vm_id in ids]
-        self.ok(PLAN, {"plan": {"waves": [{"number": 1, "vms": vms}] if vms else [], "policy": {}}, "text": "", "run_id": "one"})
+        vms = [{"id": vm_id, "name": "Web-01", "host": "web-01", "update_domain": 0, "set": None, "service": None} for vm_id in ids]
+        self.ok(PLAN, {"plan": {"waves": [{"number": 1, "estimate_minutes": 1, "vms": vms}] if vms else [], "policy": {}}, "text": "", "run_id": "one"})
 
     def rows(self):
         """(wave, VM, outcome) of the table at the end."""
