@@ -129,6 +129,7 @@ import csv
 import io
 import socket
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import balancer_state
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_program import run
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import MarkError, MarkFile, balancer_path
 
@@ -157,18 +158,12 @@ def places(path, server, backends):
     level = ask(path, "show cli level").strip()
     if level in ("user", "operator"):
         raise MarkError(f"HAProxy's socket {path} has the level {level}, which may not drain; see drain_haproxy_socket, and give that one the level admin")
-    admin = {row["be_name"]: int(row["srv_admin_state"]) for row in table(ask(path, "show servers state"), " ") if row["srv_name"] == server}
-    status = {row["pxname"]: row["status"] for row in table(ask(path, "show stat"), ",") if row["svname"] == server}
-    unknown = [name for name in backends if name not in admin]
-    if unknown:
-        raise MarkError(f"HAProxy at {path} has no server {server} in backend {', '.join(unknown)}; correct drain_haproxy_server or drain_haproxy_backends")
-    ours = [name for name in backends if admin[name] == 0]
-    return {
-        "backends": ours,
-        "unhealthy": [name for name in ours if not status.get(name, "").startswith(("UP", "no check"))],
-        "unchecked": [name for name in ours if status.get(name, "") == "no check"],
-        "taken_out": [name for name in backends if admin[name] != 0],
-    }
+    try:
+        return balancer_state.places(table(ask(path, "show servers state"), " "), table(ask(path, "show stat"), ","), server, backends)
+    except LookupError as error:
+        raise MarkError(f"HAProxy at {path} has no server {server} in backend {error}; correct drain_haproxy_server or drain_haproxy_backends") from None
+    except ValueError as error:
+        raise MarkError(f"HAProxy at {path} cannot be understood: {error}; nothing was drained; is drain_haproxy_socket its admin socket?") from None
 
 
 def ask(path, command):

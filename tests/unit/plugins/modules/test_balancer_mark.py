@@ -114,6 +114,15 @@ def test_where_somebody_else_has_taken_it_out_is_theirs(balancer, state):
     assert balancer.run(check=True, backends=["off"], run_id="two")["backends"] == []
 
 
+def test_one_declared_disabled_and_made_ready_since_is_ours(balancer):
+    admin(balancer.socket, "set server off/web-01 state ready")
+    try:
+        result = balancer.run(backends=["off", "plain"])
+    finally:
+        admin(balancer.socket, "set server off/web-01 state maint")
+    assert (result["backends"], result["taken_out"]) == (["off", "plain"], [])
+
+
 def test_an_ill_server_is_ours_and_ill(balancer):
     result = balancer.run(server="down", backends=["checked"])
     assert (result["backends"], result["unhealthy"], result["taken_out"]) == (["checked"], ["checked"], [])
