@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import ACTIVITY_LOG, Arm
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import parse_time
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time, parse_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
 
 # A refusal is answered at once; an operation that was taken on and failed ends later than that.
@@ -42,7 +42,7 @@ class ActivityLog:
 
     def events(self, vm_id: VmId, operation: str, since: dt.datetime) -> list[Event] | None:
         """Events of this operation on this VM since then, oldest first; None when they cannot be read."""
-        text = since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        text = format_time(since)
         query = {"$filter": f"eventTimestamp ge '{text}' and resourceUri eq '{vm_id}'"}
         path = f"/subscriptions/{vm_id.subscription_id}/providers/Microsoft.Insights/eventtypes/management/values"
         kind = "virtualmachinescalesets/virtualmachines" if vm_id.scale_set else "virtualmachines"

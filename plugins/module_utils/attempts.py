@@ -31,13 +31,16 @@ _LOG_LAG = dt.timedelta(hours=1)
 
 
 class Attempt(t.TypedDict):
-    """One entry of the journal; times are ISO-8601 UTC, ``outcome`` None means unsettled."""
+    """One entry of the journal; times are ISO-8601 UTC, ``outcome`` None means unsettled. ``accepted`` is the HTTP status with which Azure
+    accepted it, ``seen`` says in words what a run saw of one that has no operation to poll."""
 
     operation: str
     iteration: str | None
     client_request_id: str
     intent_at: str
     code_before: str | None
+    accepted: int | None
+    seen: str | None
     operation_url: str | None
     location_url: str | None
     outcome: str | None
@@ -91,7 +94,7 @@ class History:
 
     def _ask(self, vms: t.Sequence[Vm], accept: t.Collection[str], check: bool) -> dict[str, Past]:
         with ThreadPoolExecutor(_WORKERS) as pool:
-            answers = list(pool.map(lambda vm: self._past(vm, accept, check), vms))
+            answers = list(pool.map(lambda vm: self._past_of(vm, accept, check), vms))
         return {vm.id.key: past for vm, past in zip(vms, answers) if past is not None}
 
     def _again(self, vms: t.Sequence[Vm]) -> list[Vm]:
@@ -104,6 +107,12 @@ class History:
 
         with ThreadPoolExecutor(_WORKERS) as pool:
             return list(pool.map(read, vms))
+
+    def _past_of(self, vm: Vm, accept: t.Collection[str], check: bool) -> Past | None:
+        try:
+            return self._past(vm, accept, check)
+        except Exception as error:  # whatever it is, it is this VM's alone; while it lasts nothing is started
+            return Past("unknown", f"what earlier runs did to it cannot be told, so nothing was started: {error or type(error).__name__}")
 
     def _past(self, vm: Vm, accept: t.Collection[str], check: bool) -> Past | None:
         attempt = self._journal.last(vm.id, self._operation)
@@ -158,17 +167,25 @@ class History:
         return True
 
     def _unsettled(self, vm: Vm, attempt: Attempt, check: bool) -> Past | None:
-        """Attach to an attempt without an outcome, or find out that it was never executed (None: it may be started)."""
+        """Attach to an attempt without an outcome, or prove that it was never executed (None: it may be started).
+
+        Silence proves it only for a start that got no answer. Of one that Azure answered with success, but without an operation to poll, the
+        complete activity log and the VM's own view both have to be silent.
+        """
         under_way = Past("started", f"attached to the attempt of {attempt['intent_at']}", attempt)
-        if any(attempt.get(sign) for sign in ("operation_url", "location_url", "accepted")):
+        if attempt.get("operation_url") or attempt.get("location_url"):
             return under_way
         events = self._log.events(vm.id, self._operation, parse_time(attempt["intent_at"]))
         if activity.ending(events or (), attempt["client_request_id"]) == "refused":
             return self._never_executed(vm, attempt, "the activity log shows that Azure refused it", check)
         if events == [] and self._age(attempt) > _LOG_LAG and self._operation != MAINTENANCE and not vm.busy:
             return self._never_executed(vm, attempt, "the activity log has nothing of it", check)
-        if self._shows_trace(vm, attempt) or activity.ending(events or ()):
+        if attempt.get("seen") or self._shows_trace(vm, attempt) or activity.ending(events or ()):
             return under_way
+        if attempt.get("accepted"):
+            silent = events == [] and self._age(attempt) > _LOG_LAG and vm.provisioned_at is not None
+            said = "Azure answered it with success, and neither the VM nor the complete activity log shows it"
+            return self._never_executed(vm, attempt, said, check) if silent else under_way
         if self._in_doubt(attempt):
             return under_way if check else Past(
                 "unknown", f"an attempt of {attempt['intent_at']} may have reached Azure; too little time has passed to tell", doubt=True)
@@ -198,11 +215,12 @@ class History:
         return self._age(attempt).total_seconds() < self._patience.settle
 
     def _shows_trace(self, vm: Vm, attempt: Attempt) -> bool:
-        """The view shows that the attempt did something: busy, another result, no longer allowed, or another window."""
-        if vm.busy:
+        """The view shows that the attempt may have done something: busy, an operation that ended after it, another result, no longer
+        allowed, or another window. Any change counts: an attempt must not be made twice."""
+        if vm.busy or (vm.provisioned_at and vm.provisioned_at > parse_time(attempt["intent_at"])):
             return True
-        if self._operation != MAINTENANCE:  # any change since then may be this one
-            return bool(vm.provisioned_at and vm.provisioned_at > parse_time(attempt["intent_at"]))
+        if self._operation != MAINTENANCE:
+            return False
         unchanged = vm.status and vm.status.allowed and vm.status.code == attempt["code_before"]
         return not (unchanged and iteration_of(vm, self._operation, None) == attempt["iteration"])
 

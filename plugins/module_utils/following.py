@@ -31,7 +31,7 @@ class Following:
                  starter: Starter, clear: Clear) -> None:
         self._arm, self._journal, self._crowd, self._clock, self._patience = arm, journal, crowd, clock, patience
         self._order, self._results, self._queue, self._starter, self._clear = order, results, queue, starter, clear
-        self._watch = Watch(arm, crowd, clock, patience)
+        self._watch = Watch(arm, crowd, clock, patience, self._witness)
         self._approvals = Approvals(arm, clock, order.approve)
         self._total, self._looked_at = 0, 0.0
 
@@ -56,7 +56,7 @@ class Following:
             self._approvals.look({self._results.before[item.vm.key].name: item for item in under_way if item.ended is None})
             for item in self._watch.look(under_way, last):
                 del self._starter.open[item.vm.key]
-                self._tell(item, stopping)
+                self._tell_safely(item, stopping)
         if not self._order.wait:
             self._give_up_on_sets()
         waiting = len(self._queue) and not last
@@ -104,6 +104,19 @@ class Following:
                 self._results.settle(item.vm.id.key, "retry_later", words, item.attempt, item.answer)
             else:
                 self._queue.put(item)
+
+    def _witness(self, item: Watched) -> None:
+        """What was seen of a start that nothing else tells of, on disk before anything is decided by it."""
+        try:
+            self._journal.note(item.vm, item.client_request_id, seen=item.seen)
+        except OptionsError as error:
+            self._results.add(item.vm.key, str(error))
+
+    def _tell_safely(self, item: Watched, stopping: bool) -> None:
+        try:
+            self._tell(item, stopping)
+        except Exception as error:  # its attempt stays open in the journal, and the other VMs have their outcome
+            self._results.amend(item.vm.key, "unknown", f"its end cannot be told: {error or type(error).__name__}")
 
     def _tell(self, item: Watched, stopping: bool) -> None:
         """The verdict on a VM, in its result and, if it is final, in the journal; or another try."""

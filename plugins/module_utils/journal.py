@@ -21,10 +21,12 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.bounds import loads
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.redaction import url_to_keep, without_secrets
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import parse_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
 
 NOT_EXECUTED = "not_executed"
-_FIELDS = {"operation", "iteration", "client_request_id", "intent_at", "outcome"}
+_FIELDS = {"operation": str, "client_request_id": str, "intent_at": str, "iteration": (str, type(None)), "outcome": (str, type(None))}
+"""What every attempt has, and of which kind."""
 
 
 class Journal:
@@ -115,9 +117,9 @@ class Journal:
         try:
             private_files.check_folder(str(self._dir))
             entry = loads(private_files.read(str(path)))
-            if all(_FIELDS <= attempt.keys() for attempt in entry["attempts"]):
-                return entry
-            raise ValueError("an attempt lacks what every attempt has")
+            for attempt in entry["attempts"]:
+                _check(attempt)
+            return entry
         except FileNotFoundError:
             return {"vm": str(vm), "attempts": []}
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -137,3 +139,12 @@ def _to_keep(facts: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """What was learnt from answers, without the secrets that they may echo."""
     return {name: value if not isinstance(value, str) else url_to_keep(value) if name.endswith("_url") else without_secrets(value)
             for name, value in facts.items()}
+
+
+def _check(attempt: t.Mapping[str, t.Any]) -> None:
+    """Raises ValueError or KeyError, naming the field, for an attempt that was not written here: nothing may be concluded from it."""
+    for name, kind in _FIELDS.items():
+        if not isinstance(attempt[name], kind):
+            raise ValueError(f"{name} of an attempt is {attempt[name]!r:.80}")
+    if parse_time(attempt["intent_at"]) is None:
+        raise ValueError(f"intent_at of an attempt is {attempt['intent_at']!r}")

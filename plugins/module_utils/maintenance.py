@@ -28,11 +28,14 @@ NOTED_HAZARDS = ("temp_disk", "dynamic_public_ip", "agent_not_ready", "failed_ex
 # Result codes by their lower-case spelling: the SDK calls the enumeration case-insensitive and open.
 _CODES = {"none": "None", "retrylater": "RetryLater", "maintenanceaborted": "MaintenanceAborted",
           "maintenancecompleted": "MaintenanceCompleted"}
-_TIME = re.compile(r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?\s*(Z|[+-]\d\d:?\d\d)?$", re.IGNORECASE)
+_TIME = re.compile(r"^(\d{1,4})-(\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?\s*(Z|[+-]\d\d:?\d\d)?$", re.IGNORECASE)
+# The years of .NET's least and greatest time, which it writes for a time that was never set; an offset leads out of the calendar there.
+_NEVER = (0, 1, 9999)
 
 
 def parse_time(text: str | None) -> dt.datetime | None:
-    """An aware UTC time from what ARM writes: 0 to 7 (or more) fraction digits, ``Z`` or an offset; None for nothing.
+    """An aware UTC time from what ARM writes: 0 to 7 (or more) fraction digits, ``Z`` or an offset, UTC without either; None for nothing, and for
+    a time that was never set (year 1 or 9999).
 
     Raises ValueError naming the text when it is not a time.
     """
@@ -41,15 +44,20 @@ def parse_time(text: str | None) -> dt.datetime | None:
     match = _TIME.match(text.strip())
     if not match:
         raise ValueError(f"{text!r} is not a time as Azure writes it (2026-03-02T00:00:00+00:00)")
-    day, clock, fraction, zone = match.groups()
+    year, day, clock, fraction, zone = match.groups()
+    if int(year) in _NEVER:
+        return None
     zone = "+00:00" if zone in (None, "Z", "z") else zone
-    moment = dt.datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0')[:6]:0<6}{zone[:3]}:{zone[-2:]}")
+    moment = dt.datetime.fromisoformat(f"{int(year):04}-{day}T{clock}.{(fraction or '0')[:6]:0<6}{zone[:3]}:{zone[-2:]}")
     return moment.astimezone(dt.timezone.utc)
 
 
 def format_time(moment: dt.datetime | None) -> str | None:
     """ISO-8601 UTC with second precision and ``Z``: the one spelling this collection writes."""
-    return moment.astimezone(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+    if moment is None:
+        return None
+    moment = moment.astimezone(dt.timezone.utc)
+    return f"{moment.year:04}-{moment:%m-%dT%H:%M:%SZ}"  # %Y is not padded everywhere
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ _RUNNING = Verdict("still_running", "the operation is still running", "deadline"
 class Watched:
     """One VM whose operation is under way. ``monitor``: its URL is one that tells of a failure by HTTP status. ``since`` is when it was
     started, ``accepted`` the HTTP status with which Azure did; ``begun`` and ``not_before``, on the clock, are when it was taken up and
-    when it is first looked at; the rest is filled in while watching."""
+    when it is first looked at; the rest is filled in while watching. ``seen`` says in words what was seen of one without a URL."""
 
     vm: VmId
     operation: str
@@ -59,6 +59,7 @@ class Watched:
     verdict: Verdict | None = None
     trouble: str = ""
     note: str = ""
+    seen: str | None = None
     polls: collections.deque[float] = field(default_factory=lambda: collections.deque(maxlen=_POLLS_A_MINUTE))
     views: collections.deque[float] = field(default_factory=lambda: collections.deque(maxlen=_VIEWS_A_MINUTE))
 
@@ -78,10 +79,10 @@ class Patience:
 
 
 class Watch:
-    """Watches many VMs to their verdicts."""
+    """Watches many VMs to their verdicts. ``witness`` is told once of each in which something was seen that a later look may not show."""
 
-    def __init__(self, arm: Arm, crowd: Crowd, clock: Clock, patience: Patience) -> None:
-        self._arm, self._crowd, self._clock, self._patience = arm, crowd, clock, patience
+    def __init__(self, arm: Arm, crowd: Crowd, clock: Clock, patience: Patience, witness: t.Callable[[Watched], None]) -> None:
+        self._arm, self._crowd, self._clock, self._patience, self._witness = arm, crowd, clock, patience, witness
         self._log = ActivityLog(arm)
 
     def look(self, items: t.Sequence[Watched], last: bool = False) -> list[Watched]:
@@ -97,20 +98,30 @@ class Watch:
         seen = [item for item in trusted if in_motion.get(item.vm.key) is False and item.operation == "perform_maintenance"]
         network = self._crowd.network([item.vm for item in over + seen])
         with ThreadPoolExecutor(_WORKERS) as pool:
-            final = {item.vm.key for item, is_final in zip(seen, pool.map(lambda item: self._shows_end(item, network), seen)) if is_final}
+            final = {item.vm.key for item, is_final in zip(seen, pool.map(lambda item: self._safely(lambda: self._shows_end(item, network), item), seen)) if is_final}
             asked = [item for item in running if item.ended is None and not in_motion.get(item.vm.key)]
-            list(pool.map(self._poll, asked))
+            list(pool.map(lambda item: self._safely(lambda: self._poll(item), item), asked))
             # Nothing is to be learnt of the operation: the VM itself may show that it is done.
             mute = [item for item in asked if item.ended is None and item.trouble and item.operation == "perform_maintenance"]
-            final |= {item.vm.key for item, is_final in zip(mute, pool.map(lambda item: self._shows_end(item, network), mute)) if is_final}
+            final |= {item.vm.key for item, is_final in zip(mute, pool.map(lambda item: self._safely(lambda: self._shows_end(item, network), item), mute)) if is_final}
             over += [item for item in asked if item.ended is not None and item not in mute]
             network = network if network.listed else self._crowd.network([item.vm for item in over])
-            final |= {item.vm.key for item, is_final in zip(over, pool.map(lambda item: self._view(item, network), over)) if is_final}
+            final |= {item.vm.key for item, is_final in zip(over, pool.map(lambda item: self._safely(lambda: self._view(item, network), item), over)) if is_final}
         if not last:
             return [item for item in items if item.vm.key in final]
         for item in items:
             item.verdict = item.verdict or Verdict("unknown", f"Azure gave no answer by the deadline: {item.trouble or 'it was not asked'}")
         return list(items)
+
+    def _safely(self, look: t.Callable[[], bool | None], item: Watched) -> bool | None:
+        """A look whose failure, foreseen or not, is this VM's trouble alone."""
+        try:
+            return look()
+        except AzureError as error:
+            item.trouble = str(error)
+        except Exception as error:
+            item.trouble = f"{type(error).__name__}: {error}"
+        return None
 
     def _allowed(self, calls: collections.deque[float]) -> bool:
         """Whether one more call keeps within a minute's allowance; then it is counted."""
@@ -121,15 +132,11 @@ class Watch:
         return True
 
     def _poll(self, item: Watched) -> None:
-        """Ask after the operation; ``ended`` is set once it is over."""
+        """Poll the operation; ``ended`` is set once it is over. Raises AzureError when there is no answer now."""
         if not item.url:
             item.ended = Ended()
         elif self._allowed(item.polls):
-            try:
-                status = self._arm.operation(item.url, item.monitor)
-            except AzureError as error:
-                item.trouble = str(error)
-                return
+            status = self._arm.operation(item.url, item.monitor)
             item.trouble, item.verdict = "", _RUNNING if status.state == "running" else None
             if status.state != "running":
                 item.ended = Ended(None if status.state == "forgotten" else status.state, status.code, status.message)
@@ -150,17 +157,16 @@ class Watch:
         return self._settled(item, network)
 
     def _view(self, item: Watched, network: Network) -> bool:
-        """Read the VM and judge; True when the verdict is final."""
+        """Read the VM and judge; True when the verdict is final. Raises AzureError when it cannot be read now."""
         if not self._allowed(item.views):
             return False
-        try:
-            item.after = self._crowd.vm(item.vm, network)
-        except AzureError as error:
-            item.trouble = str(error)
-            return False
+        item.after = self._crowd.vm(item.vm, network)
         if item.after is None:
             item.verdict = Verdict("failed", "the VM no longer exists")
             return True
+        if not item.url and not item.seen and item.after.busy:
+            item.seen = f"provisioning state {item.after.provisioning_state}"
+            self._witness(item)
         return self._settled(item, network)
 
     def _settled(self, item: Watched, network: Network) -> bool:
@@ -194,6 +200,5 @@ class Watch:
         at = item.after.provisioned_at
         if (item.url or item.accepted) and item.operation != "perform_maintenance" and item.after.provisioning_state == "succeeded" and at and at > item.since:
             return Ended(proof=f"Azure accepted it, and the VM's last operation succeeded at {format_time(at)}")
-        if item.accepted == 200 and not item.url and self._clock.monotonic() - item.ended_at >= self._patience.settle:
-            return Ended("succeeded", proof="Azure answered the start with HTTP 200, which says that it is done")
+        # An answer of 200 or 201 without a URL is no proof that anything was executed: it may come from anything on the way.
         return None

@@ -22,6 +22,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.following import Following
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.live import LiveReader
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.operations import Patience
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.other_starts import OtherStarts
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Clock
@@ -34,6 +35,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm impo
 
 # Guards speak about views that are at most so old: as long as reading takes when nothing holds it up.
 _FRESH_SECONDS, _SECONDS_A_VM = 60.0, 0.2
+_CLOCKS_DIFFER = dt.timedelta(minutes=1)
 _ROUNDS = 3
 # What is told at the time limit is still read, unless that limit is a short one.
 _GRACE = 30.0
@@ -77,6 +79,9 @@ class Redeploy:
         Raises AuthError when nobody could sign in. Whatever else fails, fails for the VMs it concerns.
         """
         vms = self._read()
+        if self._order.since and self._order.since > self._arm.now() + _CLOCKS_DIFFER:
+            raise OptionsError(f"since {format_time(self._order.since)} lies in the future: by Azure's clock it is {format_time(self._arm.now())}, and every run "
+                               "would redeploy again. Set it to the time of the mail; nothing was started")
         candidates = self._without_past(vms)
         if self._history.waited:
             candidates = self._again(candidates)
@@ -97,7 +102,7 @@ class Redeploy:
             if key not in self._results:
                 try:
                     self._unreadable(key, error)
-                except OptionsError as unreadable:  # what the journal says of it nobody knows either
+                except Exception as unreadable:  # what the journal says of it nobody knows either
                     self._results.settle(key, "unknown", str(unreadable))
         return {**self._results.fold(bool(self._starter.posted)), "failed": True, "msg": str(error)}
 

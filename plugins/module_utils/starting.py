@@ -77,6 +77,8 @@ class Starter:
                 self._results.add(vm.id.key, str(error))
             else:
                 self._results.settle(vm.id.key, "refused", str(error))
+        except Exception as error:  # whatever it is, it is this VM's alone; it may have come after the start
+            self._results.settle(vm.id.key, "unknown", f"its start broke off, and it may have reached Azure: {type(error).__name__}: {error}")
 
     def _start(self, vm: Vm) -> None:
         """Intent, POST, answer; or the queue, when Azure has just said that it is too much."""

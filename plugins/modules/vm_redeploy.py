@@ -338,6 +338,9 @@ def redeploy(module, connect):
             result = {**call.failed(error), "failure": error.to_result()}
         except OptionsError as error:
             result = {**call.failed(error), "failure": {"doing": "use the journal", "detail": str(error)}}
+        except Exception as error:  # whatever it is, what is known of every VM is told
+            broken = RuntimeError(f"{type(error).__name__}: {error}")
+            result = {**call.failed(broken), "failure": {"doing": "redeploy", "detail": str(broken)}}
     if module._diff:
         result["diff"] = difference(result["vms"].values())
     return result

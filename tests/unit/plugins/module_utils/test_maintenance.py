@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 
 import pytest
 from unit.plugins.module_utils.rollout_fleet import DAY, NOW, status
@@ -188,3 +189,26 @@ def test_window_needs_both_ends():
     window = Window.of("2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z")
     assert window.end - window.start == DAY
     assert window.to_record() == {"start": "2026-03-02T00:00:00Z", "end": "2026-03-03T00:00:00Z"}
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", "1-01-01T00:00:00Z",
+                                  "9999-12-31T23:59:59.9999999-07:00", "9999-12-31T23:59:59Z"])
+def test_a_time_that_was_never_set_is_none(text):
+    assert parse_time(text) is None
+
+
+@pytest.mark.parametrize("year", [2, 99, 999, 9998])
+def test_odd_years_survive_a_round_trip(year):
+    moment = dt.datetime(year, 3, 2, 10, 20, 30, tzinfo=dt.timezone.utc)
+    assert format_time(moment) == f"{year:04}-03-02T10:20:30Z" and parse_time(format_time(moment)) == moment
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York", "UTC"])
+def test_a_time_without_a_zone_is_utc_wherever_the_controller_is(monkeypatch, zone):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert parse_time("2026-03-02T10:20:30") == dt.datetime(2026, 3, 2, 10, 20, 30, tzinfo=dt.timezone.utc)
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -11,6 +11,8 @@ import pytest
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import starting
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import COMPUTE
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
 
@@ -201,3 +203,42 @@ def test_an_answer_about_another_vm_is_not_believed(cloud):
     result = cloud.redeploy("solo", "far")
     assert [vm["outcome"] for vm in result["vms"].values()] == ["refused", "succeeded"] and cloud.executed() == ["far"]
     assert VmId.parse(cloud.id("duo")).name in result["msg"]
+
+
+# -- an attempt is not made twice ---------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("log", ["empty", "refused"])
+@pytest.mark.parametrize("end", ["failed", "canceled"])
+@pytest.mark.parametrize("watched", [True, False], ids=["watched to its end", "seen once"])
+def test_a_start_without_an_answer_that_ended_badly_is_not_made_again(cloud, end, watched, log):
+    """The status stays None and allowed, and the log tells nothing: only that the VM was seen being worked on, or when that ended."""
+    cloud.change("solo", operations={"performMaintenance": {"result": end, "after_seconds": 60}})
+    cloud.fault("/eventtypes/management/values", count=0, **({"body": {"value": []}} if log == "empty" else {"status": 403}))
+    cloud.post_fault("solo", drop="after")
+    first = cloud.redeploy("solo", timeout=300 if watched else 30, settle=30)
+    assert cloud.executed() == ["solo"] and set(cloud.outcomes(first).values()) <= {"unknown", "failed", "still_running"}
+    cloud.clock.sleep(7200)
+    for dummy in range(2):
+        again = cloud.redeploy("solo", settle=30)
+        assert cloud.executed() == ["solo"] and starts(cloud) == 1, again["msg"]
+        assert set(cloud.outcomes(again).values()) <= {"unknown", "failed"}
+
+
+@pytest.mark.parametrize("status", [200, 201])
+def test_an_answer_of_success_without_a_url_proves_nothing(cloud, status):
+    """Nothing was executed. It is not believed, nor made again while the activity log may still come to show it; then it is."""
+    cloud.post_fault("solo", status=status, body={"status": "Succeeded"})
+    cloud.fault("/eventtypes/management/values", count=0, body={"value": []})
+    assert cloud.outcomes(cloud.redeploy("solo", timeout=300, settle=30)) == {"solo": "unknown"} and cloud.executed() == []
+    assert cloud.outcomes(cloud.redeploy("solo", timeout=300, settle=30)) == {"solo": "unknown"} and starts(cloud) == 1
+    cloud.clock.sleep(7200)
+    assert cloud.outcomes(cloud.redeploy("solo", settle=30)) == {"solo": "succeeded"} and cloud.executed() == ["solo"]
+
+
+@pytest.mark.parametrize("operation", ["redeploy", "reapply"])
+def test_a_mail_from_the_future_is_refused(cloud, operation):
+    """Every run would do it all again."""
+    late = format_time(cloud.arm().now() + dt.timedelta(days=400))
+    with pytest.raises(OptionsError, match="lies in the future"):
+        cloud.redeploy("solo", operation=operation, since=late)
+    assert cloud.executed() == []
