@@ -66,8 +66,8 @@ class Evidence:
     modules: dict[str, list[str]]
 
     def down(self) -> dict[str, tuple[float, float]]:
-        """From when to when each VM was out of service, by the ledger; fails if one was not redeployed."""
-        spans = {write["name"]: (seconds(write["start"]), seconds(write["end"])) for write in self.cloud.writes() if write["end"]}
+        """From when to when each VM behind the balancers was out of service, by the ledger; fails if one was not redeployed."""
+        spans = {write["name"]: (seconds(write["start"]), seconds(write["end"])) for write in self.cloud.writes() if write["end"] and write["name"] in self.due}
         assert set(self.due) <= set(spans), f"not redeployed: {sorted(set(self.due) - set(spans))}\n{self.run.out[-3000:]}"
         return spans
 
