@@ -26,8 +26,8 @@ def _write(path: Path, text: str) -> bool:
         private_files.replace(str(path), text.encode())
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
-        raise OptionsError(f"{path} cannot be written: {said}. Set rollout_journal_dir to a folder that can be (or, where they are set, "
-                           "rollout_plan_out and rollout_csv_out), and use the same one for every run; where the project is read-only, one outside of it") from error
+        raise OptionsError(f"{path} cannot be written: {said}. Set rollout_journal_dir to a folder that can be (or, where they are set, rollout_plan_out "
+                           "and rollout_csv_out), and use the same one for every run; where the project is read-only, one outside of it") from error
     return True
 
 

@@ -98,30 +98,33 @@ class Watch:
         seen = [item for item in trusted if in_motion.get(item.vm.key) is False and item.operation == "perform_maintenance"]
         network = self._crowd.network([item.vm for item in over + seen])
         with ThreadPoolExecutor(_WORKERS) as pool:
-            final = {item.vm.key for item, is_final in zip(seen, pool.map(lambda item: self._safely(lambda: self._shows_end(item, network), item), seen)) if is_final}
+            final = self._final(pool, seen, lambda item: self._shows_end(item, network))
             asked = [item for item in running if item.ended is None and not in_motion.get(item.vm.key)]
-            list(pool.map(lambda item: self._safely(lambda: self._poll(item), item), asked))
+            self._final(pool, asked, self._poll)
             # Nothing is to be learnt of the operation: the VM itself may show that it is done.
             mute = [item for item in asked if item.ended is None and item.trouble and item.operation == "perform_maintenance"]
-            final |= {item.vm.key for item, is_final in zip(mute, pool.map(lambda item: self._safely(lambda: self._shows_end(item, network), item), mute)) if is_final}
+            final |= self._final(pool, mute, lambda item: self._shows_end(item, network))
             over += [item for item in asked if item.ended is not None and item not in mute]
             network = network if network.listed else self._crowd.network([item.vm for item in over])
-            final |= {item.vm.key for item, is_final in zip(over, pool.map(lambda item: self._safely(lambda: self._view(item, network), item), over)) if is_final}
+            final |= self._final(pool, over, lambda item: self._view(item, network))
         if not last:
             return [item for item in items if item.vm.key in final]
         for item in items:
             item.verdict = item.verdict or Verdict("unknown", f"Azure gave no answer by the deadline: {item.trouble or 'it was not asked'}")
         return list(items)
 
-    def _safely(self, look: t.Callable[[], bool | None], item: Watched) -> bool | None:
-        """A look whose failure, foreseen or not, is this VM's trouble alone."""
-        try:
-            return look()
-        except AzureError as error:
-            item.trouble = str(error)
-        except Exception as error:
-            item.trouble = f"{type(error).__name__}: {error}"
-        return None
+    def _final(self, pool: ThreadPoolExecutor, items: t.Sequence[Watched], look: t.Callable[[Watched], bool | None]) -> set[str]:
+        """Keys of those for which a look is true. A look that fails, foreseen or not, is the trouble of its VM alone."""
+        def safely(item: Watched) -> bool | None:
+            try:
+                return look(item)
+            except AzureError as error:
+                item.trouble = str(error)
+            except Exception as error:
+                item.trouble = f"{type(error).__name__}: {error}"
+            return None
+
+        return {item.vm.key for item, is_final in zip(items, pool.map(safely, items)) if is_final}
 
     def _allowed(self, calls: collections.deque[float]) -> bool:
         """Whether one more call keeps within a minute's allowance; then it is counted."""

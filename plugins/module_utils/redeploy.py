@@ -80,8 +80,8 @@ class Redeploy:
         """
         vms = self._read()
         if self._order.since and self._order.since > self._arm.now() + _CLOCKS_DIFFER:
-            raise OptionsError(f"since {format_time(self._order.since)} lies in the future: by Azure's clock it is {format_time(self._arm.now())}, and every run "
-                               "would redeploy again. Set it to the time of the mail; nothing was started")
+            raise OptionsError(f"since {format_time(self._order.since)} lies in the future: by Azure's clock it is {format_time(self._arm.now())}, and every "
+                               "run would redeploy again. Set it to the time of the mail; nothing was started")
         candidates = self._without_past(vms)
         if self._history.waited:
             candidates = self._again(candidates)

@@ -141,7 +141,7 @@ class SubscriptionReader:
             if error.status not in _NOT_FOR_US:
                 raise
             self.warn(f"its list of resources cannot be read ({error.code or error.status}), so that scale sets and VMs were only counted against the "
-                       "other lists; allow Microsoft.Resources/subscriptions/resources/read")
+                      "other lists; allow Microsoft.Resources/subscriptions/resources/read")
 
     # -- uniform scale sets -------------------------------------------------------------------------------------------
 

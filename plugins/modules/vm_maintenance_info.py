@@ -363,7 +363,8 @@ def info(module, connect):
     fleet = read_fleet(connect(), selection)
     for warning in fleet.warnings:
         module.warn(warning)
-    return {"changed": False, "vms": list(fleet.records()), "summary": summarize(fleet.vms, fleet.now, fleet.unmatched), "counts": fleet.counts, "gone": fleet.gone,
+    return {"changed": False, "vms": list(fleet.records()), "summary": summarize(fleet.vms, fleet.now, fleet.unmatched),
+            "counts": fleet.counts, "gone": fleet.gone,
             "left_out": fleet.left_out, "second_opinion": fleet.second_opinion, "now": format_time(fleet.now)}
 
 

@@ -93,7 +93,8 @@ def main() -> int:
     print(f"\nwhere the {found.rollout:.0f} s went, by task:")
     for share in found.profile[:TOP]:
         print(f"  {share.seconds:6.1f} s  {share.seconds / found.rollout:4.0%}  {share.times:3} x  {share.name}")
-    print(f"\nout of service beyond Azure's own operation: median {statistics.median(found.out.values()):.1f} s a guest, at most {max(found.out.values()):.1f} s")
+    out = found.out.values()
+    print(f"\nout of service beyond Azure's own operation: median {statistics.median(out):.1f} s a guest, at most {max(out):.1f} s")
     print(f"\n{target.line()}")
     return 0 if target.met else 1
 

@@ -159,7 +159,6 @@ class Project:
         assert arrow, f"{run.out}\n{run.err}"
         return run.rc, json.JSONDecoder().raw_decode(result)[0]
 
-
     def play(self, tasks: dict[str, dict[str, Any]], *arguments: str) -> tuple[Run, dict[str, Any]]:
         """Run tasks on localhost in one playbook; the run, and what each was told by its name."""
         steps = [{"name": name, "register": name, **task} for name, task in tasks.items()]

@@ -218,7 +218,7 @@ def test_check_mode_and_what_is_refused_write_nothing_and_the_remedy_is_named(la
     dry = lab.run("dry:local-1:local-2:absent:stranger", "check", "learn", "drain", "restore", arguments=("--check",))
     assert [went_well(dry, host) for host in ("dry", "local-1", "local-2", "absent", "stranger")] == [True, False, True, False, False], dry.run.text
     assert dry.writes["dry"] == dry.writes["local"] == dry.writes["plain"] == [] and dry.cordoned["dry"] == dry.cordoned["local"] == []
-    assert "(shop/cache): move them away, or set drain_kubernetes_delete_emptydir_data; and pods that nothing creates again, for none of their owners" in dry.run.text
+    assert "(shop/cache): move them away, or set drain_kubernetes_delete_emptydir_data; and pods that nothing creates again, for none of" in dry.run.text
     assert "the cluster has no node n9: set drain_kubernetes_node to the name that kubectl get nodes shows for absent" in dry.run.text
     assert "Unauthorized" in dry.run.text and "check drain_kubernetes_kubeconfig" in dry.run.text, dry.run.text
 

@@ -147,7 +147,7 @@ def mended(estate: Estate, early: Seen) -> Troubled:
     cloud.patch("fallen", power="running", agent="ready", operations={})
     project.write("host_vars/fallen.yml", {})
     busy = {"drain_provider": ["haproxy"], "drain_timeout": 6, "drain_on_timeout": "force"}
-    keep = {"drain_provider": ["haproxy", "temp_disk"], "drain_temp_disk_folder": "/run/azure_maintenance", "drain_temp_disk_keep": "controller"}  # does not last
+    keep = {"drain_provider": ["haproxy", "temp_disk"], "drain_temp_disk_folder": "/run/azure_maintenance", "drain_temp_disk_keep": "controller"}
     seed = [{"name": "Make the cache anew", "ansible.builtin.file": {"path": "/mnt/cache", "state": "directory", "mode": "0755"}}]
     anew = {"verify_temp_disk_tasks": [str(project.write("files/seed.yml", seed))]}
     for name, values in {"busy-up": {**busy, **keep}, "busy-down": busy, "ports": {"drain_timeout": 3, "drain_on_timeout": "force", **anew}}.items():

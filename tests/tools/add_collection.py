@@ -20,8 +20,8 @@ FOLDER = "ansible_collections"
 
 def download(folder: str) -> Path:
     """Download the package's wheel; the SystemExit of a failure has pip's words before it."""
-    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-input", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "-d", folder, "ansible"]
-    if subprocess.call(pip):
+    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-input", "--disable-pip-version-check"]
+    if subprocess.call([*pip, "--no-deps", "--only-binary=:all:", "-d", folder, "ansible"]):
         raise SystemExit(1)
     return next(Path(folder).glob("*.whl"))
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
-SPECS = [{"role": "rollout", "entry": "plan"}, {"role": "verify", "entry": "before"}, {"role": "drain", "entry": "check"}, {"role": "redeploy", "entry": "main"}]
+SPECS = [{"role": role, "entry": entry} for role, entry in (("rollout", "plan"), ("verify", "before"), ("drain", "check"), ("redeploy", "main"))]
 HOSTS: dict[str, tuple[dict[str, Any], str]] = {
     "well": ({"drain_timeout": "300", "rollout_accept": ""}, ""),
     "type": ({"drain_timeout": "soon"}, "argument 'drain_timeout' is of type str"),

@@ -71,7 +71,8 @@ def test_the_provider_keeps_any_of_them_and_only_temporary_ones(tmp_path):
     failed = playbook(tmp_path, hosts, checks)
     assert set(failed) == {"h1", "h2"}
     assert failed["h1"].startswith("nothing says that /mnt of h1 (/dev/sdb1) is the temporary disk: neither Azure's udev links nor its model name it")
-    assert failed["h2"] == "no temporary disk is mounted at /srv of h2, but at /mnt and /data; correct drain_temp_disk_mount, or leave out the provider temp_disk"
+    assert failed["h2"] == ("no temporary disk is mounted at /srv of h2, but at /mnt and /data; correct drain_temp_disk_mount, or leave out the provider "
+                            "temp_disk")
 
 
 @pytest.fixture

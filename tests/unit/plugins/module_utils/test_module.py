@@ -70,7 +70,8 @@ def test_an_option_wins_over_its_environment(capsys, monkeypatch):
     assert (code, result["seen"]) == (0, ["given", "first"])
 
 
-IDENTITY = [(name, variable) for name, variable in ALL_ENVIRONMENT if name not in ("profile", "cloud_environment", "authority_host", "disable_instance_discovery")]
+IDENTITY = [(name, variable) for name, variable in ALL_ENVIRONMENT
+            if name not in ("profile", "cloud_environment", "authority_host", "disable_instance_discovery")]
 
 
 @pytest.mark.parametrize("name, variable", IDENTITY)
