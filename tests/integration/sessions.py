@@ -19,7 +19,7 @@ SECONDS = 120
 
 
 class Session:
-    """A request under way; `server` serves it, `over` is when it ended (seconds since 1970)."""
+    """A request under way; `server` serves it, `cut` is when it broke off (seconds since 1970), if it did before its own end."""
 
     def __init__(self, address: str) -> None:
         self._connection = http.client.HTTPConnection(address, 8080, timeout=SECONDS)
@@ -27,16 +27,18 @@ class Session:
         self._socket = self._connection.sock
         self._answer = self._connection.getresponse()
         self.server = self._answer.getheader("X-Served-By")
-        self.over: float | None = None
+        self.cut: float | None = None
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
+        left = int(self._answer.getheader("Content-Length"))
         try:
-            while self._answer.read1():
-                pass
+            while piece := self._answer.read1():
+                left -= len(piece)
         except (OSError, http.client.HTTPException, ValueError, AttributeError):
             pass  # cut, or closed by the test
-        self.over = time.time()
+        if left:
+            self.cut = time.time()
 
     def close(self) -> None:
         with suppress(OSError):  # it is over

@@ -45,11 +45,10 @@ class Estate:
 
 @dataclass(frozen=True)
 class Troubled:
-    """A run with users; `over` is when their sessions ended, `told` when a failure had been seen to (seconds since 1970)."""
+    """A run with users; `cut` is when their sessions broke off (seconds since 1970), if they did."""
 
     seen: Seen
-    over: dict[str, float | None]
-    told: dict[str, float]
+    cut: dict[str, float | None]
 
 
 @pytest.fixture(scope="module")
@@ -94,16 +93,15 @@ def troubled(estate: Estate, refused: Seen) -> Troubled:
     real_boot, stay = guests.boot, {"boot_id": estate.boot_ids["stayed"]}
     guests.boot = lambda name, address, **more: real_boot(name, address, **{**more, **(stay if name == "stayed" else {})})
     try:
-        run, over = with_users(estate, ("busy-up", "busy-down", "going-on"), rollout_partial_wave=True, rollout_error_budget=30, redeploy_timeout=15,
-                               **troubles.hooks(project))
+        run, cut = with_users(estate, ("busy-up", "busy-down", "going-on"), rollout_partial_wave=True, rollout_error_budget=30, redeploy_timeout=15,
+                              **troubles.hooks(project))
     finally:
         guests.boot = real_boot
-    told = {path.name.removeprefix("told-"): path.stat().st_mtime for path in project.folder.glob("told-*")}
-    return Troubled(look(cloud, project, run, ("fallen", "slow", "cut-off")), over, told)
+    return Troubled(look(cloud, project, run, ("fallen", "slow", "cut-off")), cut)
 
 
 def with_users(estate: Estate, names: tuple[str, ...], *arguments: str, **variables: object) -> tuple[Run, dict[str, float | None]]:
-    """A run while these servers have sessions, and `ports` a request past the balancer; the run, and when the sessions ended."""
+    """A run while these servers have sessions, and `ports` a request past the balancer; the run, and when the sessions were cut."""
     cloud, project = estate.cloud, estate.project
     begun, go = project.folder / "begun", project.folder / "go"
     begun.unlink(missing_ok=True), go.unlink(missing_ok=True)
@@ -117,7 +115,7 @@ def with_users(estate: Estate, names: tuple[str, ...], *arguments: str, **variab
         stack.enter_context(past_balancer(cloud, "ports"))
         go.touch()
         run = running.finish(RUN_SECONDS)
-        return run, {name: session.over for name, session in sessions.items()}
+        return run, {name: session.cut for name, session in sessions.items()}
 
 
 @pytest.fixture(scope="module")
@@ -154,10 +152,10 @@ def mended(estate: Estate, early: Seen) -> Troubled:
         project.write(f"host_vars/{name}.yml", values)
     for name in ("busy-up", "ports"):
         fill(cloud, name)
-    run, over = with_users(estate, ("busy-up", "busy-down"), "--limit", ",".join(("fallen", "slow", *AGAIN)), rollout_accept=["temp_disk_in_use"])
+    run, cut = with_users(estate, ("busy-up", "busy-down"), "--limit", ",".join(("fallen", "slow", *AGAIN)), rollout_accept=["temp_disk_in_use"])
     # Those that were down are seen to be up again by their balancer a second later.
     wait_until(lambda: all(cloud.backends()[name] == "UP" for name in ("fallen", "slow", "busy-up", "ports")), "they have traffic")
-    return Troubled(look(cloud, project, run), over, {})
+    return Troubled(look(cloud, project, run), cut)
 
 
 def started(cloud: Cloud, name: str) -> float:
@@ -245,17 +243,16 @@ def test_own_tasks_that_had_begun_are_undone(troubled: Troubled) -> None:
 def test_fail_gives_the_server_back_with_its_session(troubled: Troubled) -> None:
     """Also one that HAProxy calls DOWN, which it then is again."""
     for host in ("busy-up", "busy-down"):
-        over = troubled.over[host]
-        assert over is None or over > troubled.told[host], f"the session of {host} was to go on"
+        assert troubled.cut[host] is None, f"the session of {host} was to go on"
     assert "sessions were left after 3 s in web; drain_on_timeout is fail -- left: in service" in troubled.seen.lost("busy-down")
     assert troubled.seen.servers["busy-down"].startswith("DOWN") and not troubled.seen.guests["busy-down"].marked
 
 
 def test_continue_leaves_sessions_to_the_redeploy(troubled: Troubled, estate: Estate) -> None:
     """On a server that HAProxy does not check; it is not checked afterwards either."""
-    seen, over = troubled.seen, troubled.over["going-on"]
+    seen, cut = troubled.seen, troubled.cut["going-on"]
     assert "going-on: sessions were left after 6 s in web, going on all the same (drain_on_timeout: continue)" in seen.run.text
-    assert over is None or over > started(estate.cloud, "going-on"), "it was to be left alone"
+    assert cut is None or cut > started(estate.cloud, "going-on"), "it was to be left alone"
     assert seen.servers["going-on"] == "no check" and not seen.guests["going-on"].marked
     assert seen.guests["going-on"].boot_id != estate.boot_ids["going-on"]
 
@@ -355,9 +352,9 @@ def test_force_ends_the_sessions_before_the_start(mended: Troubled, estate: Esta
     assert "busy-down on lb-1: its health check fails in web" in mended.seen.run.text
     for host in ("busy-up", "busy-down"):
         assert f"{host}: sessions were left after 6 s in web, they were ended (drain_on_timeout: force)" in mended.seen.run.text
-        over = mended.over[host]
+        cut = mended.cut[host]
         # The simulated clock was put forward by two hours.
-        assert over is not None and over < started(estate.cloud, host) - 7200
+        assert cut is not None and cut < started(estate.cloud, host) - 7200
 
 
 def test_connections_to_ports_are_not_waited_for_any_longer(mended: Troubled) -> None:

@@ -97,15 +97,13 @@ def troubles(project: Project) -> None:
 
 
 def hooks(project: Project) -> dict[str, Any]:
-    """Variables: a pause before the wave, balancers that lose their socket in the midst of it, and a file `told-HOST` once a failure was seen to."""
+    """Variables: balancers that lose their socket before the drain of one host and before the restore of another."""
 
     def socket(balancer: str, move: str, host: str) -> list[dict[str, Any]]:
         return [{"name": "Change the balancer", "ansible.builtin.shell": move, "delegate_to": balancer, "when": f"inventory_hostname == '{host}'"}]
 
     gone, back = f"mv {SOCKET} {SOCKET}.gone", f"mv {SOCKET}.gone {SOCKET}"
-    tell = {"name": "Note it", "ansible.builtin.file": {"path": f"{project.folder}/told-{{{{ inventory_hostname }}}}", "state": "touch", "mode": "0600"},
-            "delegate_to": "localhost", "when": "inventory_hostname is match('busy')"}
-    files = {"before": socket("lb-2", gone, "untold"), "after": socket("lb-3", gone, "unheard"), "failed": [tell, *socket("lb-2", back, "untold")]}
+    files = {"before": socket("lb-2", gone, "untold"), "after": socket("lb-3", gone, "unheard"), "failed": socket("lb-2", back, "untold")}
     paths = {name: str(project.write(f"files/{name}-hook.yml", tasks)) for name, tasks in files.items()}
     return {"rollout_hooks_before_drain": [paths["before"]], "rollout_hooks_after_verify": paths["after"],  # a single hook need not be a list
             "rollout_hooks_on_failure": [paths["failed"]]}
