@@ -17,9 +17,17 @@ except ImportError:  # module.py names it before anything here is used
 
 Record = t.Mapping[str, t.Any]
 _SHOWN = 30
-_ANYTHING, _FIXED = (lambda path: path != ("null",)), (lambda path: path[0] not in ("tags", "null"))
-"""Paths that may be a mistake: of an expression that matches nothing, and of any. The bare word null is null, as everywhere in JMESPath."""
 _PARTS = ("comparator", "and_expression", "or_expression", "not_expression", "function_expression", "multi_select_list", "multi_select_dict", "key_val_pair")
+
+
+def _anything(path: t.Sequence[str]) -> bool:
+    """Whether a path of an expression that matches nothing may be the mistake. The bare word null is null, as everywhere in JMESPath."""
+    return tuple(path) != ("null",)
+
+
+def _fixed(path: t.Sequence[str]) -> bool:
+    """Whether a path may be a mistake in any expression: keys of tags are anybody's."""
+    return path[0] not in ("tags", "null")
 
 
 def compile_query(expression: str, option: str) -> t.Callable[[Record], t.Any]:
@@ -40,7 +48,7 @@ def compile_query(expression: str, option: str) -> t.Callable[[Record], t.Any]:
 
 def no_match(expression: str, records: t.Sequence[Record]) -> str:
     """Why a valid expression may match none of these records, in words: what it names that none of them has, and the keys that there are."""
-    return "; ".join([*_missing(expression, records, _ANYTHING), _keys(records)])
+    return "; ".join([*_missing(expression, records, _anything), _keys(records)])
 
 
 def mistakes(expression: str, records: t.Sequence[Record]) -> str:
@@ -48,7 +56,7 @@ def mistakes(expression: str, records: t.Sequence[Record]) -> str:
 
     A tag may be on no VM today; but ``tags.env == prod`` without quotes is true for every VM that lacks both.
     """
-    words = _missing(expression, records, _FIXED) if records else []
+    words = _missing(expression, records, _fixed) if records else []
     return "; ".join([*words, _keys(records)]) if words else ""
 
 

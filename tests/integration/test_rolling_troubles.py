@@ -142,7 +142,8 @@ def mended(estate: Estate, early: Seen) -> Troubled:
     """The last two are well again, and some of those that were restored are tried once more, with another policy."""
     cloud, project = estate.cloud, estate.project
     cloud.ssh("slow", "sed -i '/exit 1/d' /etc/default/web")
-    cloud.patch("fallen", power="running", agent="ready", operations={})
+    # Its attempt failed, so Azure allows no other.
+    cloud.patch("fallen", power="running", agent="ready", allowed=False, operations={})
     project.write("host_vars/fallen.yml", {})
     busy = {"drain_provider": ["haproxy"], "drain_timeout": 6, "drain_on_timeout": "force"}
     keep = {"drain_provider": ["haproxy", "temp_disk"], "drain_temp_disk_folder": "/run/azure_maintenance", "drain_temp_disk_keep": "controller"}

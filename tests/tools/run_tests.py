@@ -81,7 +81,7 @@ def make(targets: list[str]) -> list[Step]:
         for step in steps:
             step.start()
             begun.append(step)
-        while not all([step.poll() for step in steps]):
+        while [step for step in steps if not step.poll()]:
             time.sleep(0.2)
     except (KeyboardInterrupt, SystemExit) as stop:
         for step in begun:

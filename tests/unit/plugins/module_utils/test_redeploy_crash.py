@@ -12,7 +12,6 @@ import threading
 import pytest
 from unit.plugins.cloud import FakeClock
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
 

@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from unit.plugins.cloud import FLEET, POOLS, Cloud
+from unit.plugins.cloud import FLEET, Cloud
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import other_starts
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import Arm
@@ -109,7 +109,7 @@ def test_two_starts_in_the_same_moment(pair, monkeypatch):
 
     monkeypatch.setattr(Arm, "post", post)
     results = race(pair)
-    assert pair.executed() == sorted(pair.names) and any([loud(result) for result in results])
+    assert pair.executed() == sorted(pair.names) and any(loud(result) for result in results)
 
 
 def test_two_that_have_passed_their_guards_are_set_apart_by_a_pause(pair, monkeypatch):
@@ -139,7 +139,7 @@ def test_whatever_the_timing_nobody_is_silent(pair, monkeypatch, apart):
     monkeypatch.setattr(other_starts.random, "uniform", lambda least, most: time.sleep(apart * int(threading.current_thread().name)) or 0.0)
     results = race(pair)
     assert set(map(outcome, results)) <= {"started", "refused"} and len(pair.executed()) == list(map(outcome, results)).count("started") >= 1
-    assert len(pair.executed()) == 1 or any([loud(result) for result in results])
+    assert len(pair.executed()) == 1 or any(loud(result) for result in results)
 
 
 @pytest.mark.parametrize("pair", ["flexible"], indirect=True)
