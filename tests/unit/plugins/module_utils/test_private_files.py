@@ -129,7 +129,7 @@ USES = {
     "copies are read": (lambda folder: folder / "web-01.json", MARK, lambda folder, path: left_over({}, str(folder)), Exception),
     "a copy is put in place": (lambda folder: folder / "web-01.json", MARK, lambda folder, path: MarkFile(str(path)).replace(mark("one")), MarkError),
     "copies are locked": (lambda folder: folder / ".lock", "", lambda folder, path: MarkFile(str(folder / "web-01.json")).replace(mark("one")), MarkError),
-    "a run is noted as finished": (lambda folder: folder / "finished.fact", '{"runs": []}', finish, MarkError),
+    "a run is noted as finished": (lambda folder: folder / "finished.fact", '{"runs": []}', lambda folder, path: finish(folder, path=path), MarkError),
     "a document is written": (lambda folder: folder / "plan.json", "{}", lambda folder, path: write_all({str(path): "{}\n"}), OptionsError),
     "a run's plan is read": (lambda folder: folder / "run.json", "{}", lambda folder, path: read_json(str(path), "plan file", ours=True), OptionsError),
     "what was announced is read": (lambda folder: folder / "state.json", '{"format": 1, "selection": {}, "vms": {}, "pending": []}',
