@@ -60,7 +60,7 @@ class Model(t.NamedTuple):
         policy = properties.get("scheduledEventsPolicy") or {}
         uniform = vm_id.scale_set_id
         return cls(
-            id=vm_id, location=normal_location(body.get("location")), zone=(body.get("zones") or [None])[0], tags=body.get("tags") or {},
+            id=vm_id, location=normal_location(body.get("location")), zone=(body.get("zones") or [None])[0], tags=_tags(body),
             availability_set=(properties.get("availabilitySet") or {}).get("id"),
             scale_set=uniform or (properties.get("virtualMachineScaleSet") or {}).get("id"),
             instance_id=(str(body.get("instanceId") or vm_id.name)) if uniform else None,
@@ -142,6 +142,13 @@ def _status_word(statuses: t.Any, family: str) -> str | None:
         if parts[0].lower() == family.lower() and len(parts) > 1:
             return parts[1].lower()
     return None
+
+
+def _tags(body: t.Mapping[str, t.Any]) -> t.Mapping[str, str]:
+    tags = body.get("tags") or {}
+    if not isinstance(tags, t.Mapping):  # they may be what keeps the VM out of a rollout
+        raise ValueError(f"its tags are {tags!r:.80}, no names with values")
+    return tags
 
 
 def _status_time(statuses: t.Any, family: str) -> dt.datetime | None:

@@ -242,3 +242,11 @@ def test_a_mail_from_the_future_is_refused(cloud, operation):
     with pytest.raises(OptionsError, match="lies in the future"):
         cloud.redeploy("solo", operation=operation, since=late)
     assert cloud.executed() == []
+
+
+@pytest.mark.parametrize("tags", [["a"], "text", 7])
+def test_an_answer_that_makes_no_sense_holds_up_its_vm_alone(cloud, tags):
+    body = cloud.arm().get(cloud.id("solo"), COMPUTE, "read it", {"$expand": "instanceView"})
+    cloud.fault(r"/virtualMachines/solo\?", count=0, body={**body, "tags": tags})
+    result = cloud.redeploy("solo", "duo")
+    assert cloud.outcomes(result) == {"solo": "refused", "duo": "succeeded"} and "its tags are" in result["msg"] and cloud.executed() == ["duo"]
