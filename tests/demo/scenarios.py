@@ -26,7 +26,7 @@ _ALL = ["-e", "rollout_targets=all"]
 _LISTENING, _FIRST = "shop/db", "db-01"
 _INFO = "fleetops.azure_maintenance.scheduled_events_info"
 _THOUSANDS, _HUNDRED = 2000, 100
-_SHOWN = re.compile(r"maintenance_(?!window)|update_domain_")
+_SHOWN = re.compile(r"maintenance_(?!window|startable)")
 _PLAN_WAS_SHOWN = {"AZURE_MAINTENANCE_PROGRESS_SHOW_PLAN": "false"}
 
 
@@ -70,8 +70,7 @@ def demo(stage: Stage) -> bool:
     screen.note("In build/demo: plan.json, ledger.json (every write Azure saw), load.json, report.json, and logs in log")
     screen.command("make demo-again                             # starts from what this run left, and changes nothing")
     screen.command(".venv/bin/python tests/demo/run.py --abort web-03   # Azure aborts one VM: what stops, what is left where")
-    screen.command("make simulator SIMULATOR_STATE=build/demo/state     # this fleet, for playbooks of your own; then, elsewhere:")
-    screen.command(f". build/demo/env.sh && ansible-playbook -i {INVENTORY} {_PLAN}")
+    screen.command("make simulator SIMULATOR_STATE=build/demo/state     # this fleet, for playbooks of your own: docs/simulator.md")
     return kept
 
 
@@ -126,7 +125,7 @@ def _begin(stage: Stage) -> Rollout:
     screen.headline(f"A simulated Azure: {count} VMs in two paired regions, {guests} of them can be logged in to")
     before = stage.power_on()
     rollout = Rollout(before, stage.cloud.all_addresses(), stage.cloud.startable())
-    screen.headline("The inventory: hosts by maintenance state and update domain (left out here: window, set, region)")
+    screen.headline("The inventory: hosts by maintenance state (left out here: window, set, update domain, region)")
     graph = stage.must("inventory", ["ansible-inventory", "-i", INVENTORY, "--graph"], quiet=True)
     screen.groups({name: hosts for name, hosts in groups_of(graph).items() if _SHOWN.match(name)})
     screen.headline("The plan: which VMs in which wave, which not and why. Nothing is written to Azure")

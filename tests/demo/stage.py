@@ -33,6 +33,7 @@ export PATH={bin}:"$PATH"
 export LC_ALL=C.UTF-8
 """
 _INTERRUPTED_SECONDS = 15.0
+_WORTH_SAYING = 60.0
 
 
 class StageError(Exception):
@@ -103,7 +104,7 @@ class Stage:
         self.commands.append(
             {"name": name, "command": shlex.join(words), "status": status, "expected": wanted, "seconds": seconds}
         )
-        if not quiet or status != wanted:
+        if status != wanted or seconds > _WORTH_SAYING:
             screen.note(f"({seconds:.0f} s, exit status {status})")
         return log.read_text(encoding="utf-8") if log.exists() else ""
 
