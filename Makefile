@@ -8,8 +8,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
-# Files of tests at a time: each process has a simulated Azure of its own.
-TEST_JOBS ?= 2
+# Files of tests at a time, each with a simulated Azure of its own; one more than CI has cores, for runs wait as well as work.
+TEST_JOBS ?= 3
 BENCH_ARGS ?=
 SIMULATOR_FLEET ?= tests/simulator/fleets/demo.yml
 SIMULATOR_STATE ?= build/simulator

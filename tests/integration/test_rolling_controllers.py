@@ -9,6 +9,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from integration import cloud as clouds
 from integration.cli import Project
 from integration.cloud import MARK, Cloud
@@ -45,6 +46,7 @@ def test_a_live_run_is_left_alone_and_named(cloud: Cloud, project: Project, tmp_
     cloud.all_in_service()
 
 
+@pytest.mark.long
 def test_a_mark_from_another_machine_holds_until_it_expires(cloud: Cloud, project: Project) -> None:
     """Of a machine that cannot be asked only the time tells; its dead run's services are started again, and only those.
 

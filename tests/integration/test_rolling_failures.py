@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from integration.cli import Project, Run
 from integration.cloud import Cloud
 
@@ -46,6 +47,7 @@ def test_an_aborted_vm_ends_the_run_after_its_wave(cloud: Cloud, project: Projec
     cloud.all_in_service()
 
 
+@pytest.mark.long
 def test_lost_while_it_drains(cloud: Cloud, project: Project) -> None:
     """The host goes away in the midst of its drain: nobody of its wave is redeployed, the others are restored, it is named, the hooks are told."""
     cloud.reset(TWO_WAVES)

@@ -65,7 +65,7 @@ def test_all_points_in_order_also_when_a_whole_wave_is_lost_and_nothing_follows_
 
 
 @pytest.mark.parametrize(("failing", "said"), [
-    ({"before_run": "true"}, ["a hook of before_run failed: before_run says no. Nothing was touched."]),
+    pytest.param({"before_run": "true"}, ["a hook of before_run failed: before_run says no. Nothing was touched."], marks=pytest.mark.long),
     ({"before_wave": "true", "after_run": "true"},
      ["STOPPED at wave 1: a hook of before_wave failed: before_wave says no. Not started: web-", "a hook of after_run failed: after_run says no"]),
     ({"before_drain": "inventory_hostname == 'web-4'", "after_wave": "true"},

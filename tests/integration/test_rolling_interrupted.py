@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pytest
 from integration.cli import Project
 from integration.cloud import Cloud
 
@@ -40,6 +41,7 @@ def test_killed_again_and_again(cloud: Cloud, project: Project) -> None:
     cloud.all_in_service()
 
 
+@pytest.mark.long
 def test_killed_while_the_start_is_on_the_wire(cloud: Cloud, project: Project) -> None:
     """The intent is on disk, the answer is not: the next run finds out what became of it and does not post again."""
     cloud.reset(VM)

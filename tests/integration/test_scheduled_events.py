@@ -107,6 +107,7 @@ def calls(cloud: Cloud) -> list[str]:
     return cloud.ssh("web-1", "cat /srv/calls 2>/dev/null || true").splitlines()
 
 
+@pytest.mark.long
 def test_the_watch_survives_a_reboot_and_double_events(cloud: Cloud, project: Project) -> None:
     cloud.ssh("web-1", "rm -f /srv/calls")
     watch(project)
