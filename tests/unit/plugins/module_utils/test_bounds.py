@@ -56,7 +56,8 @@ def test_an_endless_body_ends():
 
 @pytest.mark.parametrize("content, encoding, words", [
     (gzip.compress(b"x" * 100)[:-9], "gzip", "cut short"), (b"no gzip", "gzip", "cannot be unpacked"), (b"x", "br", "not asked for"),
-    (gzip.compress(gzip.compress(b"x")), "gzip, gzip", "not asked for")])
+    (gzip.compress(gzip.compress(b"x")), "gzip, gzip", "not asked for")],
+    ids=["cut short", "no gzip", "unknown", "packed twice"])
 def test_what_cannot_be_unpacked(content, encoding, words):
     with pytest.raises(ValueError, match=words) as caught:
         read_body([content], encoding)
