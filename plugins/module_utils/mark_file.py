@@ -9,6 +9,7 @@ Runs on guests, balancers and the controller: standard library only, Python 3.9 
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import re
@@ -31,6 +32,11 @@ MOST_BYTES = 1 << 20
 def balancer_path(host: str) -> str:
     """Where a balancer notes that a host was taken out of it."""
     return f"{_DRAINED}{host.replace('/', '_')}.fact"
+
+
+def balancer_paths() -> list[str]:
+    """All notes of this balancer."""
+    return sorted(glob.glob(f"{_DRAINED}*.fact"))
 
 
 class MarkError(Exception):

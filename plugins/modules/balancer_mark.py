@@ -7,25 +7,29 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: balancer_mark
-short_description: On a host that runs HAProxy, learn where a server takes traffic, and note who takes it out
+short_description: On a host that runs HAProxy, learn where a server takes traffic, note who takes it out, and refuse to take out the last ones
 version_added: 1.0.0
 description:
   - Reads in which backends a server takes traffic, and writes the local fact C(/etc/ansible/facts.d/azure_maintenance_drained_HOST.fact) about it before
     anything is changed. A guest that never returns cannot hide a backend that is drained for it.
   - A backend in which somebody else has drained the server, or put it into maintenance, is not noted. It is theirs to bring back.
+  - With O(min_up) a server is refused without which too few servers of a backend stay up. Hosts that are taken out together each note first (V(present)),
+    and ask when the notes of all are there (V(query)), for of the servers that have a note none stays up.
   - Changes nothing in HAProxy; that is what M(community.general.haproxy) does.
 options:
   state:
-    description: V(present) learns and notes, V(absent) removes this run's note.
+    description:
+      - V(present) learns and notes, V(absent) removes this run's note.
+      - V(query) fails if fewer than O(min_up) servers of one of the backends would stay up, and writes nothing.
     type: str
-    choices: [absent, present]
+    choices: [absent, present, query]
     default: present
   host:
     description: Inventory host that the server is.
     type: str
     required: true
   server:
-    description: Its name in the backends. Needed for V(present).
+    description: Its name in the backends. Needed for V(present) and V(query).
     type: str
   backends:
     description: Backends to look into. One that does not know the server is an error.
@@ -59,6 +63,30 @@ options:
     type: list
     elements: str
     default: []
+  min_up:
+    description:
+      - Servers of each of O(backends) that must stay up, a count or a percentage of the backend's servers such as V(50%), which is rounded up. Needed
+        for V(query).
+      - One that is down, drained or in maintenance is not up. One that HAProxy does not check is, and so is a backup.
+      - V(query) counts who is up now. V(present) refuses what could not be granted if all were, such as the only server of a backend.
+      - A backend in which the server takes no requests as it is loses none with it, and refuses nothing.
+    type: str
+  allow_last:
+    description: Backends for which O(min_up) does not hold.
+    type: list
+    elements: str
+    default: []
+  leaving:
+    description:
+      - For V(query), what is about to be taken out as well and has no note on the balancer, as in check mode. Of each its C(server), and as C(balancers) its
+        backends by name of the balancer.
+    type: list
+    elements: dict
+    default: []
+  balancer:
+    description: Inventory name of the balancer, for messages and for O(leaving).
+    type: str
+    default: this balancer
   stamp:
     description: Filled in by the action plugin.
     type: dict
@@ -91,6 +119,18 @@ EXAMPLES = r"""
   delegate_to: lb-01
   become: true
   register: places
+
+- name: Go no further if that leaves the backend web with less than half of its servers
+  fleetops.azure_maintenance.balancer_mark:
+    state: query
+    host: web-03
+    server: web-03
+    backends: [web]
+    run_id: by-hand-20260302
+    min_up: 50%
+    balancer: lb-01
+  delegate_to: lb-01
+  become: true
 """
 
 RETURN = r"""
@@ -118,6 +158,11 @@ taken_out:
   type: list
   elements: str
   sample: []
+servers:
+  description: Status of the servers of each backend.
+  returned: O(state=query)
+  type: dict
+  sample: {web: {web-01: UP, web-02: DOWN, web-03: UP}}
 foreign:
   description: The other run's note.
   returned: when another run has taken the server out
@@ -125,18 +170,21 @@ foreign:
   sample: {run_id: 20260301T220000Z-99aabbcc, owner: bob@laptop, step: drain, undo: []}
 """
 
+import contextlib
 import csv
 import io
 import socket
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import balancer_state
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_program import run
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import MarkError, MarkFile, balancer_path
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import MarkError, MarkFile, balancer_path, balancer_paths
 
 
 def note(module):
-    """Learn and note, or forget."""
+    """Learn and note, forget, or see who stays up."""
     options = module.params
+    if options["state"] == "query":
+        return stay_up(options)
     file = MarkFile(balancer_path(options["host"]))
     if options["state"] == "absent":
         before = file.read() if module.check_mode else file.remove(options["run_id"], *options["earlier_runs"])
@@ -145,7 +193,7 @@ def note(module):
     if before is not None and before.get("run_id") in (options["run_id"], options["take_over"]):
         learnt = {"unchecked": [], **before["undo"][0]}
     else:
-        learnt = places(options["socket"], options["server"], options["backends"])
+        learnt = places(options)
     mark = {key: options[key] for key in ("run_id", "owner", "vm_id") if options[key] is not None}
     undo = {"provider": "haproxy", "server": options["server"], "socket": options["socket"], **learnt}
     if not module.check_mode:
@@ -153,15 +201,56 @@ def note(module):
     return {"changed": True, **{key: undo[key] for key in ("backends", "unhealthy", "unchecked", "taken_out")}}
 
 
-def places(path, server, backends):
-    """Where the server takes traffic. Raises MarkError for a backend that does not know it, and for a socket that could not drain it."""
+def places(options):
+    """Where the server takes traffic. Raises MarkError for a backend that does not know it or can never spare it, and for a socket that could not drain it."""
+    path, server, backends = options["socket"], options["server"], options["backends"]
     level = ask(path, "show cli level").strip()
     if level in ("user", "operator"):
         raise MarkError(f"HAProxy's socket {path} has the level {level}, which may not drain; see drain_haproxy_socket, and give that one the level admin")
+    state, stat = tables(path)
+    with understood(path):
+        try:
+            learnt = balancer_state.places(state, stat, server, backends)
+        except LookupError as error:
+            raise MarkError(f"HAProxy at {path} has no server {server} in backend {error}; correct drain_haproxy_server or drain_haproxy_backends") from None
+        if options["min_up"] is not None:
+            refuse(options, balancer_state.statuses(state, stat, learnt["backends"]), None)
+    return learnt
+
+
+def stay_up(options):
+    """Status of the servers of each backend. Raises MarkError if too few stay up when all leave that have a note or are named as leaving."""
+    leaving = {(backend, entry.get("server")) for entry in options["leaving"] for backend in (entry.get("balancers") or {}).get(options["balancer"], ())}
+    for path in balancer_paths():
+        for undo in (MarkFile(path).read() or {}).get("undo", ()):
+            # Whatever socket it names: one HAProxy may have several.
+            leaving |= {(backend, undo["server"]) for backend in undo["backends"]}
+    with understood(options["socket"]):
+        servers = balancer_state.statuses(*tables(options["socket"]), options["backends"])
+        refuse(options, servers, leaving)
+    return {"changed": False, "servers": servers}
+
+
+def refuse(options, servers, leaving):
+    """Raise MarkError if that leaves too few servers up."""
     try:
-        return balancer_state.places(table(ask(path, "show servers state"), " "), table(ask(path, "show stat"), ","), server, backends)
-    except LookupError as error:
-        raise MarkError(f"HAProxy at {path} has no server {server} in backend {error}; correct drain_haproxy_server or drain_haproxy_backends") from None
+        words = balancer_state.Rule(options["min_up"], options["allow_last"]).refusal(servers, options["server"], options["balancer"], leaving)
+    except ValueError as error:
+        raise MarkError(f"drain_haproxy_min_up {error}. Nothing was drained. Correct it") from None
+    if words:
+        raise MarkError(words)
+
+
+def tables(path):
+    """Rows of what HAProxy knows of its servers: their administrative state, and their statistics."""
+    return table(ask(path, "show servers state"), " "), table(ask(path, "show stat"), ",")
+
+
+@contextlib.contextmanager
+def understood(path):
+    """Raises MarkError for rows that are none of HAProxy's."""
+    try:
+        yield
     except ValueError as error:
         raise MarkError(f"HAProxy at {path} cannot be understood: {error}; nothing was drained; is drain_haproxy_socket its admin socket?") from None
 
@@ -191,16 +280,18 @@ def table(text, delimiter):
 
 
 SPEC = {
-    "state": {"type": "str", "choices": ["absent", "present"], "default": "present"}, "host": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["absent", "present", "query"], "default": "present"}, "host": {"type": "str", "required": True},
     "server": {"type": "str"}, "backends": {"type": "list", "elements": "str", "default": []},
     "socket": {"type": "path", "default": "/run/haproxy/admin.sock"}, "run_id": {"type": "str", "required": True},
     "owner": {"type": "str", "default": "unknown"}, "vm_id": {"type": "str"}, "expires": {"type": "int", "default": 900},
+    "min_up": {"type": "str"}, "allow_last": {"type": "list", "elements": "str", "default": []},
+    "leaving": {"type": "list", "elements": "dict", "default": []}, "balancer": {"type": "str", "default": "this balancer"},
     "take_over": {"type": "str"}, "earlier_runs": {"type": "list", "elements": "str", "default": []}, "stamp": {"type": "dict"},
 }
 
 
 def main():
-    run(SPEC, note, required_if=[("state", "present", ["server", "stamp"])])
+    run(SPEC, note, required_if=[("state", "present", ["server", "stamp"]), ("state", "query", ["server", "min_up"])])
 
 
 if __name__ == "__main__":

@@ -108,14 +108,53 @@ def behind_balancers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud
         cloud.sim.stop()
 
 
+def user(cloud: Cloud, folder: Path, home: Path, **variables: str) -> Project:
+    """What a user wrote down for this fleet, and these variables of all hosts."""
+    connection = {**clouds.variables(cloud.guests)["all"], **variables}
+    drain = {**fleets.drained_by(fleets.BALANCERS), "verify_urls": [f"http://{{{{ ansible_host }}}}:{fleets.PORT}/healthz"]}
+    return Project(folder / "project", environment(cloud, home), {"all": connection, "maintenance_due": drain})
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A run, or its check, that would take the last servers of a backend; the servers as the balancers then have them."""
+
+    run: Run
+    servers: dict[str, dict[str, str]]
+    posts: dict[str, int]
+    left: list[str]
+
+
+@pytest.fixture(scope="module")
+def last_ones(behind_balancers: Cloud) -> list[str]:
+    """Of the guests the first wave: each set's first domain. None is the last one up; all together they are."""
+    return [name for name in fleets.due(behind_balancers.data) if name.rpartition("-")[2].startswith("0")]
+
+
+@pytest.fixture(scope="module", params=["--check", "-v"])
+def refused(behind_balancers: Cloud, last_ones: list[str], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, home: Path) -> Refused:
+    """All other servers of one balancer are in maintenance."""
+    cloud, balancer = behind_balancers, fleets.BALANCERS[1]
+    others = [name for name in fleets.due(cloud.data) if name not in last_ones]
+    project = user(cloud, tmp_path_factory.mktemp("refused"), home)
+    cloud.haproxy("; ".join(f"set server web/{name} state maint" for name in others), balancer)
+    try:
+        run = project.playbook("rolling_redeploy", request.param, "--limit", ",".join([*last_ones, *fleets.BALANCERS]), "-e", TEXTS)
+        servers = {name: cloud.backends(name) for name in fleets.BALANCERS}
+    finally:
+        cloud.haproxy("; ".join(f"set server web/{name} state ready" for name in others), balancer)
+        for name in fleets.BALANCERS:
+            wait_until(lambda name=name: set(cloud.backends(name).values()) == {"UP"}, f"all servers of {name} are up")
+    notes = [f"{name}: {note}" for name in fleets.BALANCERS for note in cloud.ssh(name, "ls /etc/ansible/facts.d 2>/dev/null || true").split()]
+    return Refused(run, servers, cloud.posts(), [*notes, *cloud.marked(last_ones), *project.marks()])
+
+
 @pytest.fixture(scope="module")
 def evidence(behind_balancers: Cloud, tmp_path_factory: pytest.TempPathFactory, home: Path) -> Evidence:
     """One whole run under load, seen from outside."""
     cloud, folder = behind_balancers, tmp_path_factory.mktemp("run")
     python = module_counts.install(folder, str(cloud.guests["python"]))
-    connection = {**clouds.variables(cloud.guests)["all"], "ansible_python_interpreter": str(python)}
-    drain = {**fleets.drained_by(fleets.BALANCERS), "verify_urls": [f"http://{{{{ ansible_host }}}}:{fleets.PORT}/healthz"]}
-    project = Project(folder / "project", environment(cloud, home), {"all": connection, "maintenance_due": drain})
+    project = user(cloud, folder, home, ansible_python_interpreter=str(python))
     project.write("host_vars/ne-1.yml", {"drain_provider": ["services"], "drain_services": ["db"], "verify_ports": [5432], "verify_urls": []})
     files = {name: [call(project, name)] for name in ("drain", "restore", "probe")}
     paths = {name: [str(project.write(f"files/{name}.yml", tasks))] for name, tasks in files.items()}
@@ -167,6 +206,19 @@ def watched_run(cloud: Cloud, project: Project, log: Path) -> Evidence:
     modules = module_counts.executions(cloud.sim.directory, due, run_log.play_began(log, "Redeploy wave by wave"))
     after = cloud.boot_ids([*due, *OTHERS])
     return Evidence(cloud, project, due, run, log, (before, after), (address, cloud.address("solo-1")), answers, held, watches, counters, modules)
+
+
+def test_the_last_servers_of_a_backend_are_not_drained_together(refused: Refused, last_ones: list[str]) -> None:
+    """Each host alone would leave one up. The check says so as well, and neither writes or drains anything."""
+    run = refused.run
+    assert run.rc != 0 and not refused.posts and refused.left == [], run.out
+    for host in last_ones:
+        (said,) = [line for line in run.out.splitlines() if f"LOST {host} " in line]
+        total, gone = len(refused.servers["lb-2"]), [name for name in last_ones if name != host]
+        assert f"drain refused: backend 'web' on lb-2 would have 0 of {total} servers up (" in said and "left: in service" in said
+        assert all(f"{name} is about to be drained, too" in said for name in gone) and "drain_haproxy_min_up is 1. Nothing was drained. Bring a" in said
+        assert {servers[host] for servers in refused.servers.values()} == {"UP"}
+    assert set(refused.servers["lb-1"].values()) == {"UP"}
 
 
 def test_each_vm_is_redeployed_once_and_domains_keep_their_distance(evidence: Evidence) -> None:

@@ -178,6 +178,7 @@ def started(cloud: Cloud, name: str) -> float:
     ("packing", "MB are on /mnt of packing, and"),
     ("packing", "free for their archive in /run/archive; set drain_temp_disk_folder"),
     ("aborted", "drain_provder (drain_provider?): there is no such variable"),
+    ("untold", "drain refused: backend 'web' on lb-2 would have 0 of 1 server up, drain_haproxy_min_up is 1. Nothing was drained. Add a server, or name"),
 ])
 def test_what_is_wrong_from_the_start_is_named_and_left_untouched(refused: Seen, host: str, said: str) -> None:
     assert said in refused.lost(host) and "left: untouched" in refused.lost(host)

@@ -61,6 +61,7 @@ def wrong_from_the_start(project: Project) -> list[str]:
         "archiveless": {**only, "drain_temp_disk_folder": "/mnt/keep"},
         "packing": {**only, "drain_temp_disk_folder": "/run/archive", "drain_temp_disk_keep": "controller"},
         "aborted": {**KEEPING, "drain_provder": ["tasks"]},
+        "untold": {"drain_haproxy_hosts": ["lb-2"]},  # of whose backend it is the only server
     }
     for name, values in found.items():
         project.write(f"host_vars/{name}.yml", values)
@@ -91,7 +92,8 @@ def troubles(project: Project) -> None:
         "unproven": {**KEEPING, "verify_tasks": paths["probe"]},
         "archiveless": {**then_tasks, "drain_tasks": paths["lose"]},
         "cut-off": {"verify_commands": [["pkill", "-KILL", "sshd"]]},
-        "slow": {}, "untold": {"drain_haproxy_hosts": ["lb-2"]}, "unheard": {"drain_haproxy_hosts": ["lb-3"]},
+        "slow": {}, "untold": {"drain_haproxy_hosts": ["lb-2"], "drain_haproxy_allow_last": ["web"]},
+        "unheard": {"drain_haproxy_hosts": ["lb-3"], "drain_haproxy_allow_last": ["web"]},
     }.items():
         project.write(f"host_vars/{name}.yml", values)
 

@@ -78,6 +78,7 @@ class Balancer:
     def __init__(self, path, folder, capsys, monkeypatch):
         self.socket, self.folder, self._capsys = path, folder, capsys
         monkeypatch.setattr(balancer_mark, "balancer_path", lambda host: self.file(host).path)
+        monkeypatch.setattr(balancer_mark, "balancer_paths", lambda: [str(path) for path in folder.glob("*.fact")])
 
     def file(self, host="web-01"):
         return MarkFile(str(self.folder / f"drained_{host}.fact"))
@@ -179,6 +180,63 @@ def test_a_socket_that_we_may_not_open(haproxy):
         assert kind == "MarkError" and "Permission denied" in words and "(drain_become)" in words
     else:
         assert kind == "answer"
+
+
+# -- who stays up ---------------------------------------------------------------------------------------------------------
+
+ONE_OF = {"host": "web-02", "server": "web-02"}
+
+
+def stays(balancer, code=0, **params):
+    """What is said when it is asked who stays up."""
+    return balancer.run(code, **{"state": "query", "stamp": None, "min_up": "1", "balancer": "lb-01", **params})
+
+
+def test_all_that_have_a_note_leave_together(balancer):
+    balancer.run()
+    assert stays(balancer)["servers"] == {"plain": {"web-01": "no check", "web-02": "no check"}}
+    balancer.run(**ONE_OF, run_id="another's")
+    for params, name in (({}, "web-02"), (ONE_OF, "web-01")):
+        words = stays(balancer, 1, **params)["msg"]
+        assert f"backend 'plain' on lb-01 would have 0 of 2 servers up ({name} is about to be drained, too), drain_haproxy_min_up is 1. Nothing was" in words
+        assert stays(balancer, allow_last=["plain"], **params)["changed"] is False
+    balancer.run(**ONE_OF, run_id="another's", state="absent")
+    assert stays(balancer)["changed"] is False
+
+
+def test_in_check_mode_those_that_leave_are_named(balancer):
+    leaving = [{"server": "web-01", "balancers": {"lb-01": ["plain"], "lb-02": ["other"]}, "socket": "any"},
+               {"server": "web-02", "balancers": {"lb-02": ["plain"]}}]
+    assert stays(balancer, check=True, leaving=leaving)["changed"] is False
+    leaving[1]["balancers"]["lb-01"] = ["plain"]
+    for params in ({}, ONE_OF):
+        assert "0 of 2 servers up" in stays(balancer, 1, check=True, leaving=leaving, **params)["msg"]
+    assert os.listdir(balancer.folder) == []
+
+
+def test_the_last_one_up_is_not_taken_out(balancer):
+    words = stays(balancer, 1, backends=["checked", "plain"])["msg"]
+    assert "backend 'checked' on lb-01 would have 0 of 2 servers up (down is DOWN), drain_haproxy_min_up is 1" in words and "plain" not in words
+    admin(balancer.socket, "set server plain/web-02 state drain")
+    try:
+        assert "web-02 is DRAIN" in stays(balancer, 1)["msg"] and stays(balancer, **ONE_OF)["servers"]["plain"]["web-02"] == "DRAIN"
+    finally:
+        admin(balancer.socket, "set server plain/web-02 state ready")
+
+
+@pytest.mark.parametrize("params, words", [
+    ({"backends": ["spare"]}, "backend 'spare' on lb-01 would have 0 of 1 server up, drain_haproxy_min_up is 1"),
+    ({"min_up": "2"}, "would have 1 of 2 servers up, drain_haproxy_min_up is 2"), ({"min_up": "51%"}, "drain_haproxy_min_up is 51%"),
+    ({"min_up": "most"}, "drain_haproxy_min_up 'most' is neither a count of servers")])
+def test_what_can_never_be_granted_is_refused_before_it_is_noted(balancer, params, words):
+    assert words in balancer.run(1, **{"min_up": "1", "balancer": "lb-01", **params})["msg"] and balancer.file().read() is None
+    assert balancer.run(backends=["checked", "plain", "off"], min_up="1")["backends"] == ["checked", "plain"]
+    assert balancer.run(check=True, run_id="two", backends=["spare"], min_up="1", allow_last=["spare"])["backends"] == ["spare"]
+
+
+def test_a_note_that_cannot_be_understood_refuses(balancer):
+    (balancer.folder / "drained_web-02.fact").write_text("{}")
+    assert "cannot be understood" in stays(balancer, 1)["msg"]
 
 
 # -- one that misbehaves --------------------------------------------------------------------------------------------------
