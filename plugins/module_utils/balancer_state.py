@@ -8,8 +8,9 @@ Runs on balancers: standard library only, Python 3.9 or newer.
 
 from __future__ import annotations
 
-import re
 import typing as t
+
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.minimum import Minimum, Terms
 
 Row = t.Mapping[str, str]
 
@@ -22,7 +23,7 @@ SERVES = ("UP", "no check")
 """How the status of a server begins that takes new requests."""
 UNUSED = "MAINT (resolution)"
 """Status of a slot of a server template that stands for no address: it is no server, and none of a percentage."""
-_MOST_NAMES = 5
+_TERMS = Terms("backend", "server", SERVES, "drain_haproxy_min_up", "drain_haproxy_allow_last")
 
 
 def taken_out(admin: int, status: str) -> bool:
@@ -68,16 +69,8 @@ def statuses(state: t.Iterable[Row], stat: t.Iterable[Row], backends: t.Iterable
     return {backend: {name: told[place, name] for place, name in known if place == backend and told[place, name] != UNUSED} for backend in backends}
 
 
-def required(minimum: str, servers: int) -> int:
-    """How many of so many servers must stay up: a count, or a percentage of them such as ``50%``, rounded up. Raises ValueError for anything else."""
-    found = re.fullmatch(r"([0-9]+)(%?)", minimum.strip())
-    if not found or (found[2] and int(found[1]) > 99):
-        raise ValueError(f"{minimum!r} is neither a count of servers, such as 1, nor a percentage of them from 0% to 99%, such as 50%")
-    return -(-servers * int(found[1]) // 100) if found[2] else int(found[1])
-
-
 class Rule(t.NamedTuple):
-    """What must stay up in each backend: ``minimum`` as :func:`required` takes it, but for the backends ``allowed``, which may lose their last server."""
+    """What must stay up in each backend: ``minimum`` servers (a count or a percentage), but for the backends ``allowed``, which may lose their last one."""
 
     minimum: str
     allowed: t.Sequence[str] = ()
@@ -85,34 +78,10 @@ class Rule(t.NamedTuple):
     def refusal(self, servers: t.Mapping[str, t.Mapping[str, str]], server: str, balancer: str, leaving: t.Collection[tuple[str, str]] | None) -> str:
         """Why a server may not be taken out of the backends that ``servers`` has the statuses of, and what to do; empty when it may.
 
-        ``leaving`` are (backend, server) that are about to be taken out as well. With None only those are refused that can never spare the server,
-        however many are up. Where it takes no requests as it is, taking it out changes nothing, and is not refused.
+        ``leaving`` are (backend, server) that are about to be taken out as well; None: see :meth:`Minimum.refusal`. Raises ValueError for a minimum that
+        is none.
         """
-        short, remedies = [], []
-        for backend, known in servers.items():
-            needed = required(self.minimum, len(known))
-            if backend in self.allowed or not known.get(server, "").startswith(SERVES):
-                continue
-            others = {name: status for name, status in known.items() if name != server}
-            gone = {name for name in others if (backend, name) in (leaving or ())}
-            down = {name: status for name, status in others.items() if name not in gone and not status.startswith(SERVES)} if leaving is not None else {}
-            up = len(others) - len(gone) - len(down)
-            if up >= needed:
-                continue
-            why = [f"{name} is {status}" for name, status in sorted(down.items())], [f"{name} is about to be drained, too" for name in sorted(gone)]
-            short.append(f"backend {backend!r} on {balancer} would have {up} of {len(known)} server{'s' * (len(known) != 1)} up{_brackets(*why)}, "
-                         f"drain_haproxy_min_up is {self.minimum}")
-            remedies += ["bring a server up"] if down else []
-            remedies += ["take fewer hosts out at once (rollout_max_parallel; in a play of yours serial)"] if gone else []
-            remedies += ["add a server"] if len(others) < needed else []
-            remedies += ["lower drain_haproxy_min_up"] if needed > 1 else []
-        if not short:
-            return ""
-        remedy = ", ".join(dict.fromkeys(remedies))
-        return (f"drain refused: {'; '.join(short)}. Nothing was drained. {remedy[0].upper()}{remedy[1:]}, or name the backend in drain_haproxy_allow_last")
-
-
-def _brackets(*lists: t.Sequence[str]) -> str:
-    """The first of each list, in brackets with a blank before them."""
-    named = [text for texts in lists for text in (*texts[:_MOST_NAMES], *([f"and {len(texts) - _MOST_NAMES} more"] if len(texts) > _MOST_NAMES else []))]
-    return f" ({', '.join(named)})" if named else ""
+        backends = [backend for backend in servers if backend not in self.allowed]
+        names = {backend: f"backend {backend!r} on {balancer}" for backend in backends}
+        gone = None if leaving is None else {(names[backend], name) for backend, name in leaving if backend in names}
+        return Minimum(self.minimum, _TERMS).refusal({names[backend]: servers[backend] for backend in backends}, {server}, gone)

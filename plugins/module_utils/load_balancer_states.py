@@ -18,13 +18,14 @@ _GONE = ("resourcenotfound", "resourcegroupnotfound", "parentresourcenotfound", 
 
 class Work:
     """What one call does, pool by pool; ``members``, ``previous`` and ``left`` fill up on the way, so that a failure half way tells them too.
-    ``lines`` are those of a difference: member, state before, state after."""
+    ``pools`` are all members of each pool by id, with their states. ``lines`` are those of a difference: member, state before, state after."""
 
     def __init__(self, store: PoolStore) -> None:
         self._store = store
         self.members: list[Entry] = []
         self.previous: list[Entry] = []
         self.left: list[Entry] = []
+        self.pools: dict[str, dict[str, str]] = {}
         self.lines: list[tuple[str, str, str]] = []
         self.changed = False
 
@@ -57,7 +58,7 @@ class Work:
             self.changed = self.changed or change.written or bool(change.before)
             self.lines += [(f"{pool}/{name}", state, change.after[name]) for name, state in change.before.items()]
             shown = {str(address.get("name")): address for address in change.pool.addresses}
-            now = change.pool.states()
+            self.pools[pool] = now = change.pool.states()
             self.members += [_entry(pool, name, now[name], rule.ip(shown[name], member)) for name in rule.mine if name in shown]
             self.previous += [_entry(pool, name, state, rule.ip(shown.get(name, {}), member)) for name, state in change.before.items()]
 

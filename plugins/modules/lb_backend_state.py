@@ -145,6 +145,14 @@ previous:
       name: web-1-nic-ipconfig1
       ip: 10.0.0.4
       admin_state: none
+pools:
+  description: The state of every member of these pools, other VMs' too, by pool and name.
+  returned: always
+  type: dict
+  sample:
+    /subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/shop/providers/Microsoft.Network/loadBalancers/front/backendAddressPools/web:
+      web-1-nic-ipconfig1: down
+      web-2-nic-ipconfig1: none
 left:
   description: What O(members) or O(restore) named and was left alone, with the reason.
   returned: always
@@ -191,7 +199,7 @@ def settle(module, connect):
         failure = {"failed": True, "msg": str(error), "failure": error.to_result()}
     except OptionsError as error:
         failure = {"failed": True, "msg": str(error), "failure": {"doing": "use the options", "detail": str(error)}}
-    result = {"changed": work.changed, "members": work.members, "previous": work.previous, "left": work.left, **failure}
+    result = {"changed": work.changed, "members": work.members, "previous": work.previous, "pools": work.pools, "left": work.left, **failure}
     if module._diff:
         result["diff"] = {when: "".join(f"{line[0]}: {line[column]}\n" for line in work.lines) for when, column in (("before", 1), ("after", 2))}
     return result

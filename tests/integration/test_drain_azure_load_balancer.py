@@ -77,7 +77,8 @@ def steps_of(project: Project, *steps: str) -> list[dict[str, Any]]:
 def start(project: Project, *steps: str | dict[str, Any], arguments: tuple[str, ...] = (), **options: Any) -> Running:
     """Begin to run steps of the role, or tasks."""
     tasks = [task for step in steps for task in ([step] if isinstance(step, dict) else steps_of(project, step))]
-    play = project.write("play.yml", [{"hosts": "all", "gather_facts": False, "vars": {"drain_ports": [8080]}, "tasks": tasks}])
+    variables = {"drain_ports": [8080], "drain_azure_load_balancer_min_up": 0}
+    play = project.write("play.yml", [{"hosts": "all", "gather_facts": False, "vars": variables, "tasks": tasks}])
     return project.start_playbook(str(play), *arguments, **options)
 
 
@@ -145,3 +146,21 @@ def test_nothing_is_written_in_check_mode_or_before_the_checks_pass(cloud: cloud
     assert wrong.rc != 0 and "web-1: drain_provider azure_load_balancer needs drain_ports" in wrong.text, wrong.out
     assert "0 load balancers in subscription" in wrong.text and "there are: front" in wrong.text
     assert cloud.writes() == [] and states(cloud) == before
+
+
+def test_the_last_members_of_a_pool_are_not_drained(cloud: clouds.Cloud, project: Project) -> None:
+    """Of the pool blue the first is the last one up; of the pool web both are, when they leave together."""
+    at_least_one, alone = {"drain_azure_load_balancer_min_up": 1}, ("--limit", "web-1")
+    for arguments in ((*alone, "--check"), alone):
+        run = start(project, "check", "learn", "drain", arguments=arguments, **at_least_one).finish()
+        assert run.rc != 0 and cloud.writes() == [], run.out
+        assert (f"drain refused: pool 'blue' of load balancer shop/front would have 0 of 2 members up ({MEMBER['web-2']} is down), "
+                "drain_azure_load_balancer_min_up is 1. Nothing was drained. Bring a member up, or name the pool in drain_azure_load_balancer_allow_last"
+                ) in run.text, run.out
+    consent = {**at_least_one, "drain_azure_load_balancer_allow_last": ["blue"]}
+    both = start(project, "check", "learn", "drain", **consent).finish()
+    assert both.rc != 0 and cloud.writes() == [], both.out
+    assert all(f"pool 'web' of load balancer shop/front would have 0 of 2 members up ({MEMBER[name]} is about to be drained, too)" in both.text
+               for name in NAMES), both.out
+    one = start(project, "check", "learn", "drain", arguments=alone, **consent).finish()
+    assert one.rc == 0 and states(cloud)["web"] == {MEMBER["web-1"]: "Down", MEMBER["web-2"]: "None"}, one.out

@@ -17,7 +17,7 @@ from unit.plugins.mark_controller import Controller, Play
 
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
 FILES = [*(PLUGINS / "module_utils" / f"{name}.py"
-           for name in ("balancer_state", "bounds", "guest_devices", "guest_program", "guest_state", "mark_file", "private_files")),
+           for name in ("balancer_state", "bounds", "guest_devices", "guest_program", "guest_state", "mark_file", "minimum", "private_files")),
          *(PLUGINS / "modules" / f"{name}.py" for name in ("balancer_mark", "guest_info", "maintenance_mark"))]
 OURS = "ansible_collections.fleetops.azure_maintenance.plugins.module_utils."
 COLLECTION = "fleetops.azure_maintenance."
@@ -29,7 +29,7 @@ def test_its_grammar_and_its_imports(path):
     names = {(node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
              for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
     assert "__future__" in names, "annotations are not evaluated"
-    own = {f"{OURS}{name}" for name in ("balancer_state", "bounds", "guest_devices", "guest_program", "guest_state", "mark_file")}
+    own = {f"{OURS}{name}" for name in ("balancer_state", "bounds", "guest_devices", "guest_program", "guest_state", "mark_file", "minimum")}
     assert {name for name in names if name.split(".")[0] not in sys.stdlib_module_names} <= own | {OURS[:-1], "ansible.module_utils.basic"}
 
 

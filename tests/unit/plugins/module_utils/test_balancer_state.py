@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.balancer_state import Rule, places, required, statuses
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.balancer_state import Rule, places, statuses
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.minimum import required
 
 NOT_OUT, OUT = (0x00, 0x04, 0x40, 0x44, 0x80, 0x100), (0x01, 0x02, 0x08, 0x10, 0x20)
 
@@ -73,7 +74,7 @@ def test_a_percentage_is_of_all_servers_and_rounded_up(minimum, servers, needed)
 
 @pytest.mark.parametrize("minimum", ["", "one", "-1", "1.5", "50 %", "%", "100%", "150%", "1%%", "\u0661"])
 def test_what_is_no_minimum_is_named(minimum):
-    with pytest.raises(ValueError, match="neither a count of servers, such as 1, nor a percentage of them from 0% to 99%"):
+    with pytest.raises(ValueError, match="neither a count, such as 1, nor a percentage from 0% to 99%"):
         required(minimum, 3)
 
 

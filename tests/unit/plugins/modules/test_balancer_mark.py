@@ -227,7 +227,7 @@ def test_the_last_one_up_is_not_taken_out(balancer):
 @pytest.mark.parametrize("params, words", [
     ({"backends": ["spare"]}, "backend 'spare' on lb-01 would have 0 of 1 server up, drain_haproxy_min_up is 1"),
     ({"min_up": "2"}, "would have 1 of 2 servers up, drain_haproxy_min_up is 2"), ({"min_up": "51%"}, "drain_haproxy_min_up is 51%"),
-    ({"min_up": "most"}, "drain_haproxy_min_up 'most' is neither a count of servers")])
+    ({"min_up": "most"}, "drain_haproxy_min_up 'most' is neither a count, such as 1")])
 def test_what_can_never_be_granted_is_refused_before_it_is_noted(balancer, params, words):
     assert words in balancer.run(1, **{"min_up": "1", "balancer": "lb-01", **params})["msg"] and balancer.file().read() is None
     assert balancer.run(backends=["checked", "plain", "off"], min_up="1")["backends"] == ["checked", "plain"]

@@ -37,6 +37,7 @@ def test_check_mode_and_query_write_nothing_and_tell_what_would_be_changed(cloud
                               "after": f"{WEB}/{MINE}: down\n{BLUE}/{MINE}: down\n"}
     code, seen = execute("query")
     assert code == 0 and not seen["changed"] and seen["previous"] == [] and seen["members"] == result["members"]
+    assert set(seen["pools"]) == {WEB, BLUE} and seen["pools"][WEB] == {MINE: "none", "web-1-nic-ipconfig1": "none"}, "members of other VMs, too"
     assert not execute("query", vm="flex-a")[1]["members"]
     change(cloud, pool="web", admin_state={MINE: "Down"})
     dummy, restored = execute(None, restore=[{**result["previous"][0], "admin_state": "up"}], check=True, diff=True)
