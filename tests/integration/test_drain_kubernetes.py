@@ -43,10 +43,10 @@ def cluster(**more: Any) -> dict[str, Any]:
 SECONDS = {"fail": 1, "force": 3, "continue": 1}
 CLUSTERS = {
     "plain": cluster(), "dry": cluster(), **{policy: cluster(workloads=STUCK) for policy in SECONDS},
-    "limited": cluster(tokens={"limited-token": ["create pods/eviction"]}),
+    "limited": cluster(tokens={"limited-token": ["create pods/eviction", "list poddisruptionbudgets"]}),
     # Somebody else has cordoned one of them.
     "wave": cluster(nodes={"n1": {"unschedulable": True}, "n2": {}, "n3": {}}, workloads={"shop/db": DATABASE, "kube-system/proxy": PROXY}),
-    "local": cluster(pods=LOCAL),
+    "local": cluster(pods=LOCAL), "strict": cluster(budgets={"shop/all": {"labels": {"app": "web"}, "maxUnavailable": 0}}),
 }
 
 
@@ -85,7 +85,7 @@ class Lab:
             "limited": {**self.node("limited", drain_kubernetes_auth=auth), "drain_kubernetes_kubeconfig": ""},
             "wave-1": self.node("wave", **consent), "wave-2": self.node("wave", "n2", **consent),
             "local-1": self.node("local"), "local-2": self.node("local", "n2"), "late": self.node("local", **consent), "absent": self.node("local", "n9"),
-            "stranger": {**self.node("plain"), **wrong},
+            "stranger": {**self.node("plain"), **wrong}, "strict": self.node("strict"), "stricter": self.node("strict", drain_on_timeout="force"),
         }
 
     def node(self, name: str, node: str = "n1", **options: Any) -> dict[str, Any]:
@@ -215,9 +215,11 @@ def test_restore_knows_the_machine_and_leaves_others_alone(story: Story) -> None
 def test_check_mode_and_what_is_refused_write_nothing_and_the_remedy_is_named(lab: Lab, story: Story) -> None:
     """The cluster with the wrong token is one that was asked before: kubernetes.core keeps what a cluster has by its address, and tells why it was
     refused only where it has no need to ask for that."""
-    dry = lab.run("dry:local-1:local-2:absent:stranger", "check", "learn", "drain", "restore", arguments=("--check",))
-    assert [went_well(dry, host) for host in ("dry", "local-1", "local-2", "absent", "stranger")] == [True, False, True, False, False], dry.run.text
-    assert dry.writes["dry"] == dry.writes["local"] == dry.writes["plain"] == [] and dry.cordoned["dry"] == dry.cordoned["local"] == []
+    hosts = {"dry": True, "local-1": False, "local-2": True, "absent": False, "stranger": False, "strict": False, "stricter": True}
+    dry = lab.run(":".join(hosts), "check", "learn", "drain", "restore", arguments=("--check",))
+    assert {host: went_well(dry, host) for host in hosts} == hosts, dry.run.text
+    assert not any(dry.writes.values()) and dry.cordoned["dry"] == dry.cordoned["local"] == dry.cordoned["strict"] == []
+    assert "drain refused: disruption budgets let no pod of node n1 go, however long that is waited for: shop/all (2 of 2 pods must stay up)" in dry.run.text
     assert "(shop/cache): move them away, or set drain_kubernetes_delete_emptydir_data; and pods that nothing creates again, for none of" in dry.run.text
     assert "the cluster has no node n9: set drain_kubernetes_node to the name that kubectl get nodes shows for absent" in dry.run.text
     assert "Unauthorized" in dry.run.text and "check drain_kubernetes_kubeconfig" in dry.run.text, dry.run.text
