@@ -131,7 +131,7 @@ def last_ones(behind_balancers: Cloud) -> list[str]:
     return [name for name in fleets.due(behind_balancers.data) if name.rpartition("-")[2].startswith("0")]
 
 
-@pytest.fixture(scope="module", params=["--check", "-v"])
+@pytest.fixture(scope="module", params=["--check", "-v"], ids=["check", "run"])
 def refused(behind_balancers: Cloud, last_ones: list[str], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, home: Path) -> Refused:
     """All other servers of one balancer are in maintenance."""
     cloud, balancer = behind_balancers, fleets.BALANCERS[1]
