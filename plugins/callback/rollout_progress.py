@@ -10,13 +10,17 @@ type: aggregate
 short_description: One live line per wave, and the outcome of every VM at the end
 version_added: 1.0.0
 description:
-  - Prints a plan as the table that it is, as wide as the terminal.
+  - Prints a plan as the table that it is, as wide as the terminal; before a question (C(rollout_confirm)) always, whatever O(show_plan) says.
   - While a wave is being redeployed, prints how many of its VMs are done and which are waited for, whenever that changes and every half minute.
   - After each wave prints its outcomes, the share of the rollout that is done, and the time left at this pace, with the soak that is still to come.
   - At the end of the run prints a table with wave, update domain, outcome and duration of every VM, also when a whole wave failed and
     ansible-core ended the run early. A VM that was left out of its wave is in it with the reason; one whose host was lost is C(lost), wherever that was.
     A host that an earlier run had left is C(recovered) or C(not_recovered).
   - Below it names every host that this run leaves out of service, however the run ended, with what there is to undo.
+  - After an interruption (Ctrl-C, SIGTERM, or an error that ends ansible-core itself) it names the hosts that are out of service, the VMs whose operation was
+    started and not seen ending, and the command that finishes it. Ansible-core calls no callback then.
+  - A command that is named repeats playbook, inventory, limit and this collection's own variables; of other variables only the names, for their values may
+    be secret.
   - Works with the playbook C(fleetops.azure_maintenance.rolling_redeploy) and with any play that calls
     M(fleetops.azure_maintenance.vm_redeploy).
 requirements:
@@ -32,7 +36,7 @@ options:
       - section: callback_rollout_progress
         key: interval
   show_plan:
-    description: Whether the plan is printed, too. Switch it off where a job before has shown the same plan.
+    description: Whether the plan is printed, too. Switch it off where a job before has shown the same plan. Before a question it is printed all the same.
     type: bool
     default: true
     env:
@@ -44,8 +48,12 @@ author:
   - fleetops contributors (@fleetops)
 """
 
-import json
+import atexit
+import contextlib
+import os
 import shutil
+import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -53,14 +61,19 @@ from pathlib import Path
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import private_files
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import private_files, rollout_left
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.bounds import loads
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.left_over import to_undo
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_command import again
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_estimate import seconds_left
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_text import WIDTH, render
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import BadVmId, VmId
 
 _REDEPLOY = "fleetops.azure_maintenance.vm_redeploy"
 _PLAN = "fleetops.azure_maintenance.rollout_plan"
+_MARK = "fleetops.azure_maintenance.maintenance_mark"
+_QUESTIONS = ("pause", "ansible.builtin.pause", "ansible.legacy.pause")
 _COLOURS = {"succeeded": "green", "already_done": "green", "recovered": "green", "would_start": "cyan", "would_recover": "cyan", "started": "cyan"}
 _REMIND_SECONDS = 30
 
@@ -88,13 +101,33 @@ class CallbackModule(CallbackBase):
         self._tail = None
         self._text = None
         self._run_id = None
+        self._found = {}
+        self._open = False
+
+    def v2_playbook_on_start(self, playbook):
+        """Core calls no callback after Ctrl-C, and ends by itself on SIGTERM; both leave hosts behind that somebody has to hear of."""
+        owner, before = os.getpid(), signal.getsignal(signal.SIGTERM)
+        atexit.register(self._interrupted, owner)
+
+        def terminated(number, frame):
+            self._interrupted(owner)
+            if callable(before):
+                before(number, frame)
+
+        if callable(before) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, terminated)
 
     def v2_playbook_on_play_start(self, play):
+        self._open = True
         self._show_plan()
 
-    def _show_plan(self):
-        """Between plays or at the very end, where it can be read; the role shows it only where this callback is not enabled."""
-        if self._text and self.get_option("show_plan"):
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        if task.action in _QUESTIONS:
+            self._show_plan(always=True)
+
+    def _show_plan(self, always=False):
+        """Between plays, before a question or at the very end, where it can be read; the role shows it only where this callback is not enabled."""
+        if self._text and (always or self.get_option("show_plan")):
             self._display.display(f"\n{self._text}")
         self._text = None
 
@@ -110,6 +143,8 @@ class CallbackModule(CallbackBase):
             self._lost[result._host.get_name()] = str(facts["__rollout_lost_words"])
         if facts.get("__rollout_recovery"):
             self._recover(result._host.get_name(), facts["__rollout_recovery"])
+        if facts.get("__rollout_found"):
+            self._found = dict(facts["__rollout_found"].get("finish") or {})
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         self._learn(result)
@@ -125,6 +160,9 @@ class CallbackModule(CallbackBase):
             self._results.update(self._recovery)
         elif action == _PLAN and data.get("left_out") and data.get("invocation"):
             self._leave_out(data)
+        elif action == _MARK:
+            folder = ((data.get("invocation") or {}).get("module_args") or {}).get("directory")
+            self._journal = Path(folder).parent if folder else self._journal
         elif action == _REDEPLOY:
             self._stop_tail()
             # The gate asks in check mode first, so the journal is known before the wave that is watched begins.
@@ -169,6 +207,7 @@ class CallbackModule(CallbackBase):
             self._tail = None
 
     def v2_playbook_on_stats(self, stats):
+        self._open = False
         self._stop_tail()
         self._show_plan()
         self._results.update({key: row for key, row in self._recovery.items() if key not in self._waves})
@@ -176,9 +215,25 @@ class CallbackModule(CallbackBase):
         if self._results:
             self._table()
         for mark in self._left():
-            undo = to_undo(mark)
-            what, rest = ("LEFT OUT OF SERVICE", f"to undo: {json.dumps(undo)}") if undo else ("LEFT MARKED", "nothing was drained")
-            self._display.display(f"{what}: {mark['host']}, step {mark.get('step')}; {rest}; run the playbook again to finish it", color="red")
+            self._display.display(rollout_left.left(mark), color="red")
+
+    def _interrupted(self, owner):
+        """Said once, by the process that runs the playbook, when it ends before its statistics."""
+        if not self._open or os.getpid() != owner:
+            return
+        self._open = False
+        marks = [*self._left(), *self._still_to_recover()]
+        unseen = list(self._end_not_seen())
+        if not (self._run_id or marks or unseen):
+            return  # nothing of ours had begun
+        with contextlib.suppress(RuntimeError):  # a signal in the middle of a line of output
+            self._display.display("\nINTERRUPTED: this run came to no end", color="red")
+            for line in [*map(rollout_left.left, marks), *unseen]:
+                self._display.display(line, color="red")
+            if not marks:
+                self._display.display("No host is out of service by this run.")
+            self._display.display(rollout_left.next_step(again(sys.argv[1:], check=True), bool(marks)))
+            sys.stdout.flush()
 
     def _left(self):
         """The marks of this run on this controller. A host that became unreachable gets no rescue, and core may have ended the run with it."""
@@ -189,6 +244,19 @@ class CallbackModule(CallbackBase):
                 continue  # taken away just now; the next run says what is wrong with one that cannot be read
             if mark.get("run_id") == self._run_id:
                 yield mark
+
+    def _still_to_recover(self):
+        """Marks of hosts that an earlier run left, and this one has not returned to service either."""
+        back = {row["name"] for row in self._recovery.values() if row["outcome"] == "recovered"}
+        return [{"host": host, **mark} for host, mark in self._found.items() if host not in back]
+
+    def _end_not_seen(self):
+        """Lines about operations that the journal knows no end of."""
+        names = {key: vm["name"] for key, vm in ((vm["id"].lower(), vm) for vm in self._hosts.values())}
+        names.update({key: row["name"] for key, row in self._recovery.items()})
+        for key, name in sorted(names.items(), key=lambda item: item[1]) if self._journal else ():
+            with contextlib.suppress(OptionsError, BadVmId):  # the next run says what is wrong with the entry
+                yield from rollout_left.end_not_seen(name, Journal(str(self._journal)).unsettled(VmId.parse(key)))
 
     def _lose(self):
         """Hosts that were lost before they were started, or behind a redeploy that succeeded; what Azure says of the others tells more."""

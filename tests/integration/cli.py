@@ -214,6 +214,11 @@ class Running:
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
+    def interrupt(self, number: int = signal.SIGINT, seconds: float = 60) -> Run:
+        """Ctrl-C, or another signal: to it alone, for ansible's workers are in sessions of their own at a terminal, too."""
+        self.process.send_signal(number)
+        return self.finish(seconds)
+
     def finish(self, seconds: float = 240) -> Run:
         """Wait for its end; a command that does not end is killed and fails the test."""
         try:

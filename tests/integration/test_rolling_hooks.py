@@ -75,11 +75,18 @@ def test_all_points_in_order_also_when_a_whole_wave_is_lost_and_nothing_follows_
 def test_what_a_failing_hook_stops(arm: Cloud, here: Project, failing: dict[str, str], said: list[str]) -> None:
     """Of one host in each of two waves, or two in the first where one takes the other with it."""
     arm.reset(["web-1", "web-2", *(["web-4"] if "before_drain" in failing else [])])
-    run = roll(here, **hooks(here, **failing))
+    variables = hooks(here, **failing)
+    if "after_wave" in failing:
+        away = [{"name": "Tell a machine that is not there", "ansible.builtin.command": "true", "delegate_to": "nowhere.invalid",
+                 "vars": {"ansible_connection": "ssh"}}]
+        variables["rollout_hooks_after_run"] = ["files/note.yml", str(here.write("files/away.yml", away))]
+    run = roll(here, **variables)
     assert run.rc != 0, run.out
     for words in said:
         assert words in run.text, run.out
     assert arm.posts() == {} and here.marks() == []
+    if "after_wave" in failing:
+        assert "STOPPED at wave 1: a hook of after_wave failed" in run.text.partition("PLAY [Close the run]")[2], "its last hook must not hide that"
     points = [note["point"] for note in notes(run)]
     assert (points[-1] == "after_run") == ("before_run" not in failing)
     assert points.count("before_wave") == points.count("after_wave") + ("before_wave" in failing)
@@ -89,8 +96,12 @@ def test_hooks_that_cannot_be_read_and_a_missing_yes(arm: Cloud, here: Project) 
     """All of that is found before anything is touched."""
     arm.reset(["web-1"])
     here.write("files/foreign.yml", [{"name": "Use what is not there", "nobody.nothing.module": {}}])
+    silent = {"AZURE_MAINTENANCE_PROGRESS_SHOW_PLAN": "false"}
     for variables, said in (({"rollout_hooks_on_failure": ["files/gone.yml"]}, "the hook files/gone.yml is not there"),
                             ({"rollout_hooks_after_run": ["files/foreign.yml"]}, "nobody.nothing.module"),
-                            ({"rollout_confirm": "run"}, "rollout_confirm is run and the answer was none (is there a terminal?)")):
-        run = roll(here, **variables)
+                            ({"rollout_confirm": "run"}, "rollout_confirm is run and the answer was none (is there a terminal?). Not started: web-1")):
+        run = here.playbook("rolling_redeploy", env=silent, **BEFORE, **variables)
         assert run.rc != 0 and said in run.text and not arm.writes() and here.marks() == [], run.out
+    # The last one: the plan is on screen before the question, whatever the callback is told, and nobody's host has failed.
+    assert 0 < run.out.index("Plan for perform_maintenance") < run.out.index("Type yes to go on"), run.out
+    assert {host: counts["failed"] for host, counts in run.recap().items()} == {"web-1": 0, "rollout-unfinished": 1}

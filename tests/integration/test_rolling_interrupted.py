@@ -1,9 +1,11 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller dies in the middle of a wave; the next run restores every guest and starts nothing twice."""
+"""The controller dies, or is stopped, in the middle of a wave; the next run restores every guest and starts nothing twice."""
 
 from __future__ import annotations
+
+import signal
 
 import pytest
 from integration.cli import Project
@@ -13,7 +15,7 @@ VM = ["web-2"]
 
 
 def test_killed_again_and_again(cloud: Cloud, project: Project) -> None:
-    """One VM, four runs: killed while it drains, while Azure moves it, and while it is restored; the last one finishes."""
+    """One VM, four runs: killed while it drains, stopped by Ctrl-C while Azure moves it, by SIGTERM while it is restored; the last one finishes."""
     cloud.reset(VM)
     cloud.patch("web-2", operations={"performMaintenance": {"after_seconds": 12}})
 
@@ -24,13 +26,19 @@ def test_killed_again_and_again(cloud: Cloud, project: Project) -> None:
 
     moving = project.start_playbook("rolling_redeploy")
     moving.wait_until(lambda: any(write["status"] == 202 for write in cloud.writes()), "Azure began")
-    moving.kill()
+    stopped = moving.interrupt()
     assert "web-2 was left drained by an earlier run and is back in service" in moving.out
     assert project.marks() == VM
+    ending = stopped.text.partition("INTERRUPTED")[2]
+    assert "LEFT OUT OF SERVICE: web-2, step redeploy; to undo: [{" in ending, stopped.out[-6000:]
+    assert "STARTED, END NOT SEEN: web-2: perform_maintenance of" in ending and "Azure accepted it (202)" in ending
+    command = "ansible-playbook -i fleet.azure_maintenance.yml fleetops.azure_maintenance.rolling_redeploy"
+    assert f"it first returns the hosts above to service, then goes on with the rest: {command}" in ending and stopped.rc == 99
 
     restoring = project.start_playbook("rolling_redeploy")
     restoring.wait_until(lambda: "Start them again" in restoring.out, "it was being restored", 180)
-    restoring.kill()
+    ending = restoring.interrupt(signal.SIGTERM).text.partition("INTERRUPTED")[2]
+    assert "LEFT OUT OF SERVICE: web-2" in ending and command in ending
     assert cloud.posts() == {"web-2": 1} and project.marks() == VM
 
     last = project.playbook("rolling_redeploy")
