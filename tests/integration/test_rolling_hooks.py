@@ -103,5 +103,5 @@ def test_hooks_that_cannot_be_read_and_a_missing_yes(arm: Cloud, here: Project) 
         run = here.playbook("rolling_redeploy", env=silent, **BEFORE, **variables)
         assert run.rc != 0 and said in run.text and not arm.writes() and here.marks() == [], run.out
     # The last one: the plan is on screen before the question, whatever the callback is told, and nobody's host has failed.
-    assert 0 < run.out.index("Plan for perform_maintenance") < run.out.index("Type yes to go on"), run.out
+    assert 0 < run.out.index("Plan for perform_maintenance") < run.out.index("STOPPED before the first wave"), run.out
     assert {host: counts["failed"] for host, counts in run.recap().items()} == {"web-1": 0, "rollout-unfinished": 1}
