@@ -13,10 +13,11 @@ description:
   - Prints a plan as the table that it is, as wide as the terminal; before a question (C(rollout_confirm)) always, whatever O(show_plan) says.
   - While a wave is being redeployed, prints how many of its VMs are done and which are waited for, whenever that changes and every half minute.
   - After each wave prints its outcomes, the share of the rollout that is done, and the time left at this pace, with the soak that is still to come.
-  - At the end of the run prints a table with wave, update domain, outcome and duration of every VM, also when a whole wave failed and
-    ansible-core ended the run early. A VM that was left out of its wave is in it with the reason; one whose host was lost is C(lost), wherever that was.
-    A host that an earlier run had left is C(recovered) or C(not_recovered).
-  - Below it names every host that this run leaves out of service, however the run ended, with what there is to undo.
+  - At the end of the run prints a table with wave, update domain, outcome and duration of every planned VM, also when a whole wave failed and
+    ansible-core ended the run early. A VM that was left out of its wave or not started is in it with the reason; one whose host was lost is C(lost),
+    wherever that was. A host that an earlier run had left is C(recovered) or C(not_recovered).
+  - Below it says how many VMs had which outcome, what to do next, with the command, and where the report of the run is.
+  - Then names every host that this run leaves out of service, however the run ended, with what there is to undo.
   - After an interruption (Ctrl-C, SIGTERM, or an error that ends ansible-core itself) it names the hosts that are out of service, the VMs whose operation was
     started and not seen ending, and the command that finishes it. Ansible-core calls no callback then.
   - A command that is named repeats playbook, inventory, limit and this collection's own variables; of other variables only the names, for their values may
@@ -67,6 +68,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_command import again
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_estimate import seconds_left
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_report import next_step, totals, why_not_started
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_text import WIDTH, render
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import BadVmId, VmId
 
@@ -102,6 +104,8 @@ class CallbackModule(CallbackBase):
         self._text = None
         self._run_id = None
         self._found = {}
+        self._rolling = False
+        self._stopped = None
         self._open = False
 
     def v2_playbook_on_start(self, playbook):
@@ -143,6 +147,8 @@ class CallbackModule(CallbackBase):
             self._lost[result._host.get_name()] = str(facts["__rollout_lost_words"])
         if facts.get("__rollout_recovery"):
             self._recover(result._host.get_name(), facts["__rollout_recovery"])
+        if facts.get("__rollout_stopped"):
+            self._stopped = str(facts["__rollout_stopped"])
         if facts.get("__rollout_found"):
             self._found = dict(facts["__rollout_found"].get("finish") or {})
 
@@ -153,6 +159,7 @@ class CallbackModule(CallbackBase):
         action, data = result._task.action, result._result
         if action == _PLAN and data.get("plan"):
             self._text, self._run_id, self._plan, self._ended = _as_wide_as_the_terminal(data), data.get("run_id"), data["plan"], {}
+            self._rolling = bool(((data.get("invocation") or {}).get("module_args") or {}).get("runs_dir"))
             self._waves = {vm["id"].lower(): wave["number"] for wave in data["plan"]["waves"] for vm in wave["vms"]}
             self._names = {vm["name"] for wave in data["plan"]["waves"] for vm in wave["vms"]}
             self._hosts = {vm["host"]: vm for wave in data["plan"]["waves"] for vm in wave["vms"]}
@@ -212,7 +219,7 @@ class CallbackModule(CallbackBase):
         self._show_plan()
         self._results.update({key: row for key, row in self._recovery.items() if key not in self._waves})
         self._lose()
-        if self._results:
+        if self._results or self._rolling and self._waves:
             self._table()
         for mark in self._left():
             self._display.display(rollout_left.left(mark), color="red")
@@ -268,15 +275,24 @@ class CallbackModule(CallbackBase):
                                                    "elapsed_seconds": known["elapsed_seconds"], "reason": words.partition(": ")[2] or words}
 
     def _table(self):
-        rows = sorted(self._results.items(), key=lambda item: (self._waves.get(item[0], 0), item[1]["name"]))
+        why = why_not_started(self._stopped)
+        rest = {vm["id"].lower(): {**vm, "outcome": "not_started", "reason": why, "elapsed_seconds": None} for vm in self._hosts.values()}
+        rows = sorted({**rest, **self._results}.items(), key=lambda item: (self._waves.get(item[0], 0), item[1]["name"]))
+        outcomes, check = [], context.CLIARGS.get("check")
         width = max(len(vm["name"]) for dummy, vm in rows)
         self._display.display(f"\nwave  {'VM':<{width}}  UD  {'outcome':<13} seconds  why", color="bright blue")
         for key, vm in rows:
-            asked_only = vm["outcome"] == "would_start" and not context.CLIARGS.get("check")
+            asked_only = vm["outcome"] == "would_start" and not check
             outcome, why = ("not_started", "the wave ended before it was started") if asked_only else (vm["outcome"], vm["reason"])
+            outcomes.append(outcome)
             domain, seconds = ("-" if vm[name] is None else vm[name] for name in ("update_domain", "elapsed_seconds"))
             self._display.display(f"{self._waves.get(key, '-')!s:>4}  {vm['name']:<{width}}  {domain!s:>2}  {outcome:<13} {seconds!s:>7}  {why}",
                                   color=_COLOURS.get(outcome, "red"))
+        self._display.display(totals(outcomes, len(self._plan.get("skipped") or ())))
+        self._display.display(next_step(outcomes, again(sys.argv[1:])))
+        report = self._journal / "runs" / str(self._run_id) / "report.json" if self._journal and self._run_id else None
+        if report and report.exists():
+            self._display.display(f"Report: {_from_here(report)}")
 
 
 class _Tail(threading.Thread):
@@ -316,6 +332,11 @@ def _as_wide_as_the_terminal(data):
         return data["text"]
     csv = None if context.CLIARGS.get("check") else options.get("csv_out")
     return render(data["plan"], width, options.get("next_command"), csv=csv, now=data.get("read_at"), zone=None)
+
+
+def _from_here(path):
+    """A path as it is typed from here, where it is below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _clock(seconds):

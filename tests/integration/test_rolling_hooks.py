@@ -15,6 +15,7 @@ from integration.cli import Project, Run
 from integration.cloud import Cloud
 from integration.test_rolling_plan import BEFORE, HERE, STARTABLE
 
+AGAIN = "ansible-playbook -i fleet.azure_maintenance.yml fleetops.azure_maintenance.rolling_redeploy"
 POINTS = ("before_run", "before_wave", "before_drain", "after_verify", "after_wave", "on_failure", "after_run")
 
 
@@ -62,6 +63,17 @@ def test_all_points_in_order_also_when_a_whole_wave_is_lost_and_nothing_follows_
     assert "STOPPED before wave 3: of the canaries web-2 did not come through. Not started: solo-1" in run.text
     report = json.loads((here.journal / "report.json").read_text(encoding="utf-8"))
     assert list(report["lost"]) == ["web-2"] and here.marks() == ["web-2"]
+    assert [(one["host"], one["wave"], one["outcome"], list(one["steps"])) for one in report["hosts"]] == [
+        ("web-1", 1, "succeeded", ["drain", "redeploy", "return"]), ("web-2", 2, "lost", ["drain", "redeploy", "return"]), ("solo-1", 3, "not_started", [])]
+    times = [time for step in report["hosts"][0]["steps"].values() for time in step.values()]
+    assert report["begin"] <= times[0] <= times[1] and times[-2] <= times[-1] <= report["end"] and report["next"] == AGAIN
+    kept = here.journal / "runs" / report["run_id"] / "report.json"
+    assert json.loads(kept.read_text(encoding="utf-8")) == report and kept.stat().st_mode & 0o777 == 0o600
+    ending = run.text.partition("PLAY RECAP")[2]
+    assert " 3 solo-1 - not_started - STOPPED before wave 3: of the canaries web-2 did not come through Totals: 3 VMs: " in ending, run.out[-3000:]
+    assert "1 succeeded, 1 lost, 1 not started" in ending and f"are left alone: {AGAIN}" in ending
+    assert f"Report: .azure_maintenance/runs/{report['run_id']}/report.json" in ending
+    assert {host: counts["failed"] for host, counts in run.recap().items()} == {"web-1": 0, "web-2": 1, "solo-1": 0, "rollout-unfinished": 1}
 
 
 @pytest.mark.parametrize(("failing", "said"), [

@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import json
+import os
 from types import SimpleNamespace
 
 import pytest
 from unit.plugins.marks import HAPROXY, SERVICES, mark
 
 from ansible_collections.fleetops.azure_maintenance.plugins.callback import rollout_progress
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
 
 PLAN, REDEPLOY, FACTS = "fleetops.azure_maintenance.rollout_plan", "fleetops.azure_maintenance.vm_redeploy", "ansible.builtin.set_fact"
-ID = "/subscriptions/1/virtualMachines/Web-01"
+ID = "/subscriptions/1/resourceGroups/shop/providers/Microsoft.Compute/virtualMachines/Web-01"
 ROW = {"vm_id": ID, "update_domain": 0}
 LEFT = {**ROW, "outcome": "not_recovered", "reason": "this run did not return it to service"}
 DONE = {**ROW, "outcome": "recovered", "reason": "an earlier run left it drained"}
@@ -39,14 +42,15 @@ class Told:
         self.ok(REDEPLOY, {"vms": {ID: vm}, "invocation": {"module_args": {"journal": str(self.journal)}}})
 
     def planned(self, *ids):
-        vms = [{"id": vm_id, "name": "Web-01", "host": "web-01", "update_domain": 0, "set": None, "service": None} for vm_id in ids]
+        vms = [{"id": vm_id, "name": "Web-01", "host": f"web-{vm_id[-2:]}", "update_domain": 0, "set": None, "service": None} for vm_id in ids]
         self.ok(PLAN, {"plan": {"waves": [{"number": 1, "estimate_minutes": 1, "vms": vms}] if vms else [], "policy": {}}, "text": "", "run_id": "one"})
 
     def rows(self):
         """(wave, VM, outcome) of the table at the end."""
         self.callback.v2_playbook_on_stats(None)
         start = next((number for number, line in enumerate(self.lines) if line.startswith("\nwave ")), len(self.lines))
-        return [(line.split()[0], line.split()[1], line.split()[3]) for line in self.lines[start + 1:] if "LEFT" not in line]
+        end = next((number for number, line in enumerate(self.lines) if line.startswith("Totals: ")), len(self.lines))
+        return [(line.split()[0], line.split()[1], line.split()[3]) for line in self.lines[start + 1:end]]
 
 
 @pytest.fixture
@@ -92,3 +96,80 @@ def test_a_host_is_called_out_of_service_only_when_something_was_drained(told, u
     (told.journal / "marks/web-01.json").write_text(json.dumps(mark("one", *undo, step="redeploy")))
     told.callback.v2_playbook_on_stats(None)
     assert [line for line in told.lines if words in line and "run the playbook again" in line] and "to undo: []" not in "".join(told.lines)
+
+
+def test_what_was_planned_and_never_asked_about_is_not_started_with_the_reason(told, monkeypatch):
+    monkeypatch.setattr(rollout_progress.sys, "argv", ["ansible-playbook", "-i", "prod.yml", "book", "--limit", "web-01,web-02"])
+    told.asked("succeeded", 7)
+    told.planned(ID, ID.replace("01", "02"))
+    told.asked("succeeded", 7)
+    told.facts(__rollout_stopped="STOPPED before wave 2 by the stop file. Not started: web-02. Run again")
+    (told.journal / "runs/one").mkdir(parents=True)
+    (told.journal / "runs/one/report.json").write_text("{}")
+    told.callback.v2_playbook_on_stats(None)
+    assert told.lines[-4].split() == ["1", "Web-01", "0", "not_started", "-", *"STOPPED before wave 2 by the stop file".split()]
+    assert told.lines[-3:] == [
+        "Totals: 2 VMs: 1 succeeded, 1 not started",
+        "Next: mend what the table names, then run again; VMs that are done are left alone:\n  ansible-playbook -i prod.yml book --limit web-01,web-02",
+        f"Report: {told.journal}/runs/one/report.json"]
+
+
+# -- a run that is interrupted --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def interrupted(told, monkeypatch):
+    """Lines that the end of the process prints; of a playbook that has begun."""
+    monkeypatch.setattr(rollout_progress.sys, "argv", ["ansible-playbook", "-i", "prod.yml", "book"])
+
+    def end():
+        told.lines.clear()
+        told.callback._interrupted(os.getpid())
+        return told.lines
+
+    told.callback._open = True
+    told.end = end
+    return told
+
+
+def test_an_interruption_names_hosts_operations_and_the_command(interrupted):
+    interrupted.asked()
+    interrupted.planned(ID)
+    (interrupted.journal / "marks").mkdir()
+    (interrupted.journal / "marks/web-01.json").write_text(json.dumps(mark("one", SERVICES, step="redeploy")))
+    journal = Journal(str(interrupted.journal))
+    journal.prepare()
+    vm = VmId.parse(ID)
+    journal.intend(vm, {"operation": "perform_maintenance", "iteration": None, "client_request_id": "x", "intent_at": "2026-03-02T10:00:00Z"})
+    lines = interrupted.end()
+    assert "INTERRUPTED" in lines[0] and lines[1].startswith("LEFT OUT OF SERVICE: web-01, step redeploy; to undo: ")
+    assert lines[2].startswith("STARTED, END NOT SEEN: Web-01: perform_maintenance of 2026-03-02T10:00:00Z; whether Azure got it is not known")
+    assert lines[3] == ("Next: run the same command again; it first returns the hosts above to service, then goes on with the rest:\n"
+                        "  ansible-playbook -i prod.yml book") and len(lines) == 4
+    assert not interrupted.end(), "it is said once"
+
+
+def test_an_interruption_before_the_first_drain_leaves_nothing_out_of_service(interrupted):
+    interrupted.planned(ID)
+    assert interrupted.end()[1:] == ["No host is out of service by this run.",
+                                     "Next: run the same command again; it goes on with the rest:\n  ansible-playbook -i prod.yml book"]
+
+
+def test_an_interruption_of_a_recovery_names_what_is_not_recovered_yet(interrupted):
+    interrupted.facts(__rollout_found={"finish": {name: mark("old", SERVICES, step="drain", host=name) for name in ("web-01", "web-02")}})
+    interrupted.facts(__rollout_recovery=DONE)
+    lines = interrupted.end()
+    assert [line for line in lines if "LEFT OUT OF SERVICE: web-02, step drain" in line] and "web-01" not in "".join(lines)
+
+
+@pytest.mark.parametrize("why", ["it came to its end", "another process", "nothing had begun"])
+def test_no_interruption_is_told(interrupted, why):
+    if why != "nothing had begun":
+        interrupted.planned(ID)
+    if why == "it came to its end":
+        interrupted.callback.v2_playbook_on_stats(None)
+    if why == "another process":
+        interrupted.callback._interrupted(os.getpid() + 1)
+        assert not interrupted.lines
+    else:
+        assert not interrupted.end()
