@@ -11,7 +11,6 @@ import typing as t
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.left_over import to_undo
 
 _Json = t.Mapping[str, t.Any]
-_ASK = "az vm get-instance-view --ids {} --query instanceView.maintenanceRedeployStatus"
 
 
 def left(mark: _Json) -> str:
@@ -33,9 +32,3 @@ def next_step(command: str, drained: bool) -> str:
     """What to do after an interruption; ``drained`` is whether any host is out of service."""
     first = "first returns the hosts above to service, then goes on with the rest" if drained else "goes on with the rest"
     return f"Next: run the same command again; it {first}:\n  {command}"
-
-
-def not_restarted(boot_id: str, vm_id: str) -> str:
-    """What is said of a host that runs since before its redeploy, though Azure says that this succeeded."""
-    return (f"NOT RESTARTED: Azure says that the maintenance succeeded, but the host runs since before it (boot id unchanged: {boot_id}). "
-            f"Check the maintenance status: {_ASK.format(vm_id)}")
