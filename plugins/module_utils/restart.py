@@ -19,7 +19,8 @@ def verdict(boot_id: str, before: t.Collection[str], result: _Json, forecast: _J
     ``boot_id`` is the host's now, ``before`` are those from before its drain. ``result`` is its entry of vm_redeploy, ``forecast`` what vm_redeploy
     answered in check mode. A run that recovers the host (``finishing``) returns it when it is well: it must not stay out of service for good.
     """
-    says = [entry for entry in (result, forecast if finishing else {}) if entry.get("outcome") in (("succeeded", "already_done") if finishing else ("succeeded",))]
+    good = ("succeeded", "already_done") if finishing else ("succeeded",)
+    says = [entry for entry in (result, forecast if finishing else {}) if entry.get("outcome") in good]
     if not boot_id or boot_id not in before or not says or says[0].get("operation", RESTARTS[0]) not in RESTARTS:
         return {"restarted": True, "holds": True, "words": "", "short": ""}
     evidence = f"Azure says that the {_WORDS[says[0].get('operation', RESTARTS[0])]} succeeded, but the boot id is the one from before the drain ({boot_id})"

@@ -314,7 +314,7 @@ def test_what_is_marked_is_finished_first(early: Seen, host: str) -> None:
 
 
 def test_the_same_boot_id_has_the_same_verdict_in_the_next_run(early: Seen, estate: Estate) -> None:
-    """It is returned to service, for it is well, and its users are told nothing else than before."""
+    """It is returned to service, for it is well, and it is said once more that it was not restarted."""
     assert early.run.text.count("NOT RESTARTED: Azure says that the maintenance succeeded") == 1, early.run.out
     assert f"stayed was left drained by an earlier run and is back in service. NOT RESTARTED: Azure says that the maintenance succeeded, but the boot id is " \
            f"the one from before the drain ({estate.boot_ids['stayed']}). It is healthy, and so it was returned to service" in early.run.text

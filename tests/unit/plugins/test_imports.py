@@ -18,9 +18,10 @@ OURS = "ansible_collections.fleetops.azure_maintenance.plugins.module_utils."
 # Standard library and each other; no I/O, no Ansible, no clock: now is an argument.
 DOMAIN = {
     "addresses", "alert_group", "alerts", "announcements", "availability", "balancer_state", "codes", "errors", "estate", "fleet_summary", "guards",
-    "hosts", "left_over", "maintenance", "minimum", "outcome", "overlay", "records", "redaction", "rollout", "rollout_budget", "rollout_calendar",
-    "rollout_candidates", "rollout_chains", "rollout_csv", "rollout_estimate", "rollout_file", "rollout_health", "rollout_lanes", "rollout_learn",
-    "rollout_options", "rollout_policy", "rollout_reasons", "rollout_recheck", "rollout_records", "rollout_regions",
+    "hosts", "left_over", "maintenance", "minimum", "outcome", "overlay", "records", "redaction", "restart", "rollout", "rollout_budget",
+    "rollout_calendar", "rollout_candidates", "rollout_chains", "rollout_command", "rollout_csv", "rollout_estimate", "rollout_file", "rollout_health",
+    "rollout_lanes", "rollout_learn", "rollout_left", "rollout_options", "rollout_policy", "rollout_reasons", "rollout_recheck", "rollout_records",
+    "rollout_regions", "rollout_report",
     "rollout_schedule", "rollout_sweep", "rollout_terms", "rollout_text", "rollout_when", "selection", "snapshot", "vm",
 }
 # The one domain file that needs a package: users' expressions are JMESPath.
