@@ -68,7 +68,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_command import again
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_estimate import seconds_left
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_report import next_step, totals, why_not_started
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_report import ending, why_not_started
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_text import WIDTH, render
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import BadVmId, VmId
 
@@ -288,8 +288,7 @@ class CallbackModule(CallbackBase):
             domain, seconds = ("-" if vm[name] is None else vm[name] for name in ("update_domain", "elapsed_seconds"))
             self._display.display(f"{self._waves.get(key, '-')!s:>4}  {vm['name']:<{width}}  {domain!s:>2}  {outcome:<13} {seconds!s:>7}  {why}",
                                   color=_COLOURS.get(outcome, "red"))
-        self._display.display(totals(outcomes, len(self._plan.get("skipped") or ())))
-        self._display.display(next_step(outcomes, again(sys.argv[1:])))
+        self._display.display(ending(outcomes, len(self._plan.get("skipped") or ()), again(sys.argv[1:])))
         report = self._journal / "runs" / str(self._run_id) / "report.json" if self._journal and self._run_id else None
         if report and report.exists():
             self._display.display(f"Report: {_from_here(report)}")

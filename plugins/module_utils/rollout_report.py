@@ -86,6 +86,12 @@ def why_not_started(stop: t.Any) -> str:
     return str(stop).partition(". Not started:")[0] if stop else NOT_STARTED
 
 
+def ending(outcomes: t.Sequence[str], skipped: int, command: str) -> str:
+    """:func:`totals` and :func:`next_step`, on one line where there is nothing left to do."""
+    step = next_step(outcomes, command)
+    return totals(outcomes, skipped) + ("\n" if "\n" in step else ". ") + step
+
+
 def totals(outcomes: t.Sequence[str], skipped: int) -> str:
     """How many VMs had which outcome, in the order in which they come."""
     counts = collections.Counter(outcomes)

@@ -139,7 +139,7 @@ def holds_cut_short(ledger: Ledger, listening: Collection[str]) -> Promise:
     names = ", ".join(sorted(entry["name"] for entry in entries.values()))
     longest = max(waits.values(), default=0.0)
     proof = (
-        f"{names}: Azure would have held their redeploys for {notice:.0f} s in all; the guests approved, and it held "
+        f"{names}: Azure would have held their redeploys for {notice:.0f} s in all; the guests approved, it held "
         f"them for {sum(waits.values()):.1f} s (longest: {longest:.1f} s)"
     )
     return _judge("no redeploy waited for a Scheduled Event that its guest could approve", broken, proof)

@@ -107,9 +107,9 @@ def test_what_was_planned_and_never_asked_about_is_not_started_with_the_reason(t
     (told.journal / "runs/one").mkdir(parents=True)
     (told.journal / "runs/one/report.json").write_text("{}")
     told.callback.v2_playbook_on_stats(None)
-    assert told.lines[-4].split() == ["1", "Web-01", "0", "not_started", "-", *"STOPPED before wave 2 by the stop file".split()]
-    assert told.lines[-3:] == [
-        "Totals: 2 VMs: 1 succeeded, 1 not started",
+    assert told.lines[-3].split() == ["1", "Web-01", "0", "not_started", "-", *"STOPPED before wave 2 by the stop file".split()]
+    assert told.lines[-2:] == [
+        "Totals: 2 VMs: 1 succeeded, 1 not started\n"
         "Next: mend what the table names, then run again; VMs that are done are left alone:\n  ansible-playbook -i prod.yml book --limit web-01,web-02",
         f"Report: {told.journal}/runs/one/report.json"]
 

@@ -10,12 +10,13 @@ import datetime as dt
 import pytest
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_learn import learn
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_report import NOT_STARTED, next_step, report, totals
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_report import NOT_STARTED, ending, next_step, report, totals
 
 BEGUN = 1772488800  # 2026-03-02T22:00:00Z
 ENDED = dt.datetime(2026, 3, 2, 22, 9, 10, 600000, tzinfo=dt.timezone.utc)
 STOPPED = "STOPPED before wave 2 by the stop file /x. Not started: c, d. Take it away and run again: ansible-playbook"
-REDEPLOY = {"outcome": "succeeded", "reason": "Azure reports it", "started_at": "2026-03-02T22:01:10Z", "ended_at": "2026-03-02T22:08:31Z", "elapsed_seconds": 441}
+REDEPLOY = {"outcome": "succeeded", "reason": "Azure reports it",
+            "started_at": "2026-03-02T22:01:10Z", "ended_at": "2026-03-02T22:08:31Z", "elapsed_seconds": 441}
 
 
 def vm(name):
@@ -78,8 +79,14 @@ def test_totals(outcomes, skipped, said):
 
 
 @pytest.mark.parametrize("outcomes, said", [
-    (["succeeded", "already_done", "recovered"], "Next: nothing left to do."), (["would_start", "already_done"], "Next: nothing was changed. To do it:\n  run it"),
+    (["succeeded", "already_done", "recovered"], "Next: nothing left to do."),
+    (["would_start", "already_done"], "Next: nothing was changed. To do it:\n  run it"),
     (["succeeded", "not_started"], "run again; VMs that are done are left alone:\n  run it"), (["would_start", "lost"], "Next: mend"),
     (["still_running"], "Next: mend"), (["not_recovered"], "Next: mend")])
 def test_the_next_step(outcomes, said):
     assert said in next_step(outcomes, "run it")
+
+
+def test_the_ending_is_one_line_when_nothing_is_left_to_do():
+    assert ending(["succeeded"], 2, "run it") == "Totals: 1 VM: 1 succeeded; the plan skipped 2 more. Next: nothing left to do."
+    assert ending(["lost"], 0, "run it").splitlines()[0] == "Totals: 1 VM: 1 lost"
