@@ -34,6 +34,9 @@ def test_a_limit_across_domains_under_strategy_free_with_a_stop_between(cloud: C
     assert cloud.posts() == {"web-1": 1}
     assert "stop file" in stopped.text and str(project.journal / "stop") in stopped.text, stopped.out
     assert project.marks() == []
+    # The limit names hosts, so none but a host of the run can carry the failure: one that was not started.
+    assert stopped.rc != 0 and stopped.recap()["web-1"]["failed"] == 0 and stopped.recap()["web-2"]["failed"] == 1
+    assert stopped.recap().keys() == {"web-1", "web-2", "lb-1"}
     (project.journal / "stop").unlink()
     twice = project.write("twice.yml", [{"ansible.builtin.import_playbook": "fleetops.azure_maintenance.rolling_redeploy"}] * 2)
     rest = project.playbook(str(twice), *limit, env={"ANSIBLE_STRATEGY": "free"})

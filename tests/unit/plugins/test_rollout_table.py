@@ -173,3 +173,16 @@ def test_no_interruption_is_told(interrupted, why):
         assert not interrupted.lines
     else:
         assert not interrupted.end()
+
+
+# -- a question -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action, shown", [("ansible.builtin.pause", True), ("pause", True), ("ansible.builtin.debug", False)])
+def test_the_plan_is_on_screen_before_a_question_whatever_the_option_says(told, monkeypatch, action, shown):
+    monkeypatch.setattr(told.callback, "get_option", lambda name: False)
+    told.planned(ID)
+    told.callback._text = "THE PLAN"
+    told.callback.v2_playbook_on_task_start(SimpleNamespace(action=action), False)
+    told.callback.v2_playbook_on_play_start(None)
+    assert told.lines == (["\nTHE PLAN"] if shown else [])
