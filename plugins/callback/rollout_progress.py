@@ -100,6 +100,7 @@ class CallbackModule(CallbackBase):
         self._results = {}
         self._begun = time.monotonic()
         self._journal = None
+        self._home = None
         self._tail = None
         self._text = None
         self._run_id = None
@@ -159,7 +160,8 @@ class CallbackModule(CallbackBase):
         action, data = result._task.action, result._result
         if action == _PLAN and data.get("plan"):
             self._text, self._run_id, self._plan, self._ended = _as_wide_as_the_terminal(data), data.get("run_id"), data["plan"], {}
-            self._rolling = bool(((data.get("invocation") or {}).get("module_args") or {}).get("runs_dir"))
+            runs = ((data.get("invocation") or {}).get("module_args") or {}).get("runs_dir")
+            self._rolling, self._home = bool(runs), Path(runs).parent if runs else self._home
             self._waves = {vm["id"].lower(): wave["number"] for wave in data["plan"]["waves"] for vm in wave["vms"]}
             self._names = {vm["name"] for wave in data["plan"]["waves"] for vm in wave["vms"]}
             self._hosts = {vm["host"]: vm for wave in data["plan"]["waves"] for vm in wave["vms"]}
@@ -169,11 +171,12 @@ class CallbackModule(CallbackBase):
             self._leave_out(data)
         elif action == _MARK:
             folder = ((data.get("invocation") or {}).get("module_args") or {}).get("directory")
-            self._journal = Path(folder).parent if folder else self._journal
+            self._home = Path(folder).parent if folder else self._home
         elif action == _REDEPLOY:
             self._stop_tail()
             # The gate asks in check mode first, so the journal is known before the wave that is watched begins.
             self._journal = Path(data["invocation"]["module_args"]["journal"]) if data.get("invocation") else self._journal
+            self._home = self._journal or self._home
             self._take({vm_id.lower(): vm for vm_id, vm in (data.get("vms") or {}).items()})
 
     def _recover(self, host, row):
@@ -244,7 +247,7 @@ class CallbackModule(CallbackBase):
 
     def _left(self):
         """The marks of this run on this controller. A host that became unreachable gets no rescue, and core may have ended the run with it."""
-        for path in sorted((self._journal / "marks").glob("*.json")) if self._journal and self._run_id else ():
+        for path in sorted((self._home / "marks").glob("*.json")) if self._home and self._run_id else ():
             try:
                 mark = loads(private_files.read(str(path)))
             except (OSError, ValueError):
@@ -261,9 +264,9 @@ class CallbackModule(CallbackBase):
         """Lines about operations that the journal knows no end of."""
         names = {key: vm["name"] for key, vm in ((vm["id"].lower(), vm) for vm in self._hosts.values())}
         names.update({key: row["name"] for key, row in self._recovery.items()})
-        for key, name in sorted(names.items(), key=lambda item: item[1]) if self._journal else ():
+        for key, name in sorted(names.items(), key=lambda item: item[1]) if self._home else ():
             with contextlib.suppress(OptionsError, BadVmId):  # the next run says what is wrong with the entry
-                yield from rollout_left.end_not_seen(name, Journal(str(self._journal)).unsettled(VmId.parse(key)))
+                yield from rollout_left.end_not_seen(name, Journal(str(self._home)).unsettled(VmId.parse(key)))
 
     def _lose(self):
         """Hosts that were lost before they were started, or behind a redeploy that succeeded; what Azure says of the others tells more."""
@@ -289,7 +292,7 @@ class CallbackModule(CallbackBase):
             self._display.display(f"{self._waves.get(key, '-')!s:>4}  {vm['name']:<{width}}  {domain!s:>2}  {outcome:<13} {seconds!s:>7}  {why}",
                                   color=_COLOURS.get(outcome, "red"))
         self._display.display(ending(outcomes, len(self._plan.get("skipped") or ()), again(sys.argv[1:])))
-        report = self._journal / "runs" / str(self._run_id) / "report.json" if self._journal and self._run_id else None
+        report = self._home / "runs" / str(self._run_id) / "report.json" if self._home and self._run_id else None
         if report and report.exists():
             self._display.display(f"Report: {_from_here(report)}")
 

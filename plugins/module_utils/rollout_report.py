@@ -106,4 +106,6 @@ def next_step(outcomes: t.Collection[str], command: str) -> str:
         return "Next: nothing left to do."
     if rest <= set(FORECASTS):
         return f"Next: nothing was changed. To do it:\n  {command}"
+    if rest <= {"not_started"}:
+        return f"Next: run again once what stopped the run is over; VMs that are done are left alone:\n  {command}"
     return f"Next: mend what the table names, then run again; VMs that are done are left alone:\n  {command}"

@@ -110,7 +110,7 @@ def test_what_was_planned_and_never_asked_about_is_not_started_with_the_reason(t
     assert told.lines[-3].split() == ["1", "Web-01", "0", "not_started", "-", *"STOPPED before wave 2 by the stop file".split()]
     assert told.lines[-2:] == [
         "Totals: 2 VMs: 1 succeeded, 1 not started\n"
-        "Next: mend what the table names, then run again; VMs that are done are left alone:\n  ansible-playbook -i prod.yml book --limit web-01,web-02",
+        "Next: run again once what stopped the run is over; VMs that are done are left alone:\n  ansible-playbook -i prod.yml book --limit web-01,web-02",
         f"Report: {told.journal}/runs/one/report.json"]
 
 

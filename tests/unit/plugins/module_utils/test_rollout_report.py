@@ -81,7 +81,9 @@ def test_totals(outcomes, skipped, said):
 @pytest.mark.parametrize("outcomes, said", [
     (["succeeded", "already_done", "recovered"], "Next: nothing left to do."),
     (["would_start", "already_done"], "Next: nothing was changed. To do it:\n  run it"),
-    (["succeeded", "not_started"], "run again; VMs that are done are left alone:\n  run it"), (["would_start", "lost"], "Next: mend"),
+    (["succeeded", "not_started"], "run again once what stopped the run is over; VMs that are done are left alone:\n  run it"),
+    (["lost", "not_started"], "mend what the table names, then run again; VMs that are done are left alone:\n  run it"),
+    (["would_start", "lost"], "Next: mend"),
     (["still_running"], "Next: mend"), (["not_recovered"], "Next: mend")])
 def test_the_next_step(outcomes, said):
     assert said in next_step(outcomes, "run it")
