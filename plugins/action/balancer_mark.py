@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_owner import run_process, stamp
-from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils.guest_action import GuestAction
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._mark.liveness import run_process, stamp
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._run.guest_action import GuestAction
 
 
 class ActionModule(GuestAction):

@@ -13,10 +13,11 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import (
-    GUEST_MARK, READ_COMMAND, Foreign, MarkError, MarkFile, drained_host, finished_in, parse_all)
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_owner import alive_because, run_process, stamp
-from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils.guest_action import explained
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.mark_file import (
+    GUEST_MARK, READ_COMMAND, Foreign, MarkError, MarkFile, drained_host, finished_in, parse_all,
+)
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._mark.liveness import alive_because, run_process, stamp
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._run.guest_action import explained
 
 MODULE = "fleetops.azure_maintenance.maintenance_mark"
 

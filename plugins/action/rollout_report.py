@@ -12,9 +12,9 @@ import os
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import private_files
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.bounds import loads
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_report import report
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import _files
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._bounds import loads
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.report import report
 
 _NEEDED = ("inventory_hostname", "ansible_host", "redeploy_result", "redeploy_forecast", "rollout_queued_at", "verify_address_before", "__rollout_lost_words",
            "__rollout_left_out", "__rollout_stopped", "__rollout_done", "__rollout_drain_at", "__rollout_drained_at", "__redeploy_over_at",
@@ -36,14 +36,14 @@ class ActionModule(ActionBase):
         folder = os.path.join(os.path.expanduser(options["runs_dir"]), options["run_id"])
         own = os.path.join(folder, "report.json")
         try:
-            plan = loads(private_files.read(f"{folder}.json"))
+            plan = loads(_files.read(f"{folder}.json"))
             document = report(plan, [_variables(task_vars["hostvars"][host]) for host in options["hosts"]], options["run_id"],
                               dt.datetime.now(dt.timezone.utc), options.get("next_command"))
             if not self._task.check_mode:
                 os.makedirs(folder, mode=0o700, exist_ok=True)
                 content = (json.dumps(document, indent=4, sort_keys=True) + "\n").encode()
                 for path in filter(None, (own, options.get("path"))):
-                    private_files.replace(path, content)
+                    _files.replace(path, content)
         except (OSError, ValueError) as error:
             raise AnsibleActionFail(f"the report of run {options['run_id']} could not be written to {own}: {error}. The run itself is not concerned") from error
         return {**result, "changed": True, "path": own, "report": document}

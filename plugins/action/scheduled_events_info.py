@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils.guest_action import GuestAction
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._run.guest_action import GuestAction
 
 
 class ActionModule(GuestAction):

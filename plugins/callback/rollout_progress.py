@@ -62,15 +62,16 @@ from pathlib import Path
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import private_files, rollout_left
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.bounds import loads
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_command import again
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_estimate import seconds_left
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_report import ending, why_not_started
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_text import WIDTH, render
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import BadVmId, VmId
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import _files
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import BadVmId, VmId
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._bounds import loads
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.journal import Journal
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.estimate import seconds_left
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.report import ending, why_not_started
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.table import WIDTH, render
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._run import left_drained
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._run.command import again
 
 _REDEPLOY = "fleetops.azure_maintenance.vm_redeploy"
 _PLAN = "fleetops.azure_maintenance.rollout_plan"
@@ -225,7 +226,7 @@ class CallbackModule(CallbackBase):
         if self._results or self._rolling and self._waves:
             self._table()
         for mark in self._left():
-            self._display.display(rollout_left.left(mark), color="red")
+            self._display.display(left_drained.left(mark), color="red")
 
     def _interrupted(self, owner):
         """Said once, by the process that runs the playbook, when it ends before its statistics."""
@@ -238,18 +239,18 @@ class CallbackModule(CallbackBase):
             return  # nothing of ours had begun
         with contextlib.suppress(RuntimeError):  # a signal in the middle of a line of output
             self._display.display("\nINTERRUPTED: this run came to no end", color="red")
-            for line in [*map(rollout_left.left, marks), *unseen]:
+            for line in [*map(left_drained.left, marks), *unseen]:
                 self._display.display(line, color="red")
             if not marks:
                 self._display.display("No host is out of service by this run.")
-            self._display.display(rollout_left.next_step(again(sys.argv[1:], check=True), bool(marks)))
+            self._display.display(left_drained.next_step(again(sys.argv[1:], check=True), bool(marks)))
             sys.stdout.flush()
 
     def _left(self):
         """The marks of this run on this controller. A host that became unreachable gets no rescue, and core may have ended the run with it."""
         for path in sorted((self._home / "marks").glob("*.json")) if self._home and self._run_id else ():
             try:
-                mark = loads(private_files.read(str(path)))
+                mark = loads(_files.read(str(path)))
             except (OSError, ValueError):
                 continue  # taken away just now; the next run says what is wrong with one that cannot be read
             if mark.get("run_id") == self._run_id:
@@ -266,7 +267,7 @@ class CallbackModule(CallbackBase):
         names.update({key: row["name"] for key, row in self._recovery.items()})
         for key, name in sorted(names.items(), key=lambda item: item[1]) if self._home else ():
             with contextlib.suppress(OptionsError, BadVmId):  # the next run says what is wrong with the entry
-                yield from rollout_left.end_not_seen(name, Journal(str(self._home)).unsettled(VmId.parse(key)))
+                yield from left_drained.end_not_seen(name, Journal(str(self._home)).unsettled(VmId.parse(key)))
 
     def _lose(self):
         """Hosts that were lost before they were started, or behind a redeploy that succeeded; what Azure says of the others tells more."""
@@ -313,7 +314,7 @@ class _Tail(threading.Thread):
         begun, said, last = time.monotonic(), 0.0, None
         while not self._over.wait(self._interval):
             try:
-                now = loads(private_files.read(str(self._path)))
+                now = loads(_files.read(str(self._path)))
             except (OSError, ValueError):
                 continue  # not written yet, or gone again
             if self._names and not self._names.issuperset(now["open"]):

@@ -45,7 +45,7 @@ _value:
   sample: ["web-01: azure_vm_id is /subscriptions/S/resourceGroups/G/providers/Microsoft.Compute/virtualMachines/web-02, but azure_vm_name is web-01"]
 """
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import BadVmId, VmId
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import BadVmId, VmId
 
 
 def contradicting(hosts, hostvars):

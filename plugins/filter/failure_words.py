@@ -39,7 +39,7 @@ _value:
   sample: "command gave no answer (exit status 127): /bin/sh: 1: /usr/bin/python3: not found"
 """
 
-from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils.guest_action import explained
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._run.guest_action import explained
 
 ANOTHER = "it failed nothing itself: another host failed a task for which any_errors_fatal is set"
 

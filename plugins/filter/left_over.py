@@ -47,10 +47,10 @@ from pathlib import Path
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import private_files
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.left_over import sort_out
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import MarkError, MarkFile
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_owner import alive_because, describe
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import _files
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.mark_file import MarkError, MarkFile
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._mark.liveness import alive_because, describe
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._mark.recovery import sort_out
 
 
 def left_over(seen, directory):
@@ -59,7 +59,7 @@ def left_over(seen, directory):
     folder = Path(directory).expanduser()
     try:
         with contextlib.suppress(FileNotFoundError):
-            private_files.check_folder(str(folder))
+            _files.check_folder(str(folder))
         copies = {path.stem: MarkFile(str(path)).read() for path in sorted(folder.glob("*.json"))}
     except (MarkError, OSError) as error:
         raise AnsibleFilterError(str(error)) from error

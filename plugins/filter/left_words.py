@@ -36,7 +36,7 @@ _value:
   type: str
 """
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.left_over import left_words
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._mark.recovery import left_words
 
 
 class FilterModule:

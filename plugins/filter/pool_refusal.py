@@ -62,7 +62,7 @@ _value:
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.minimum import Minimum, Terms
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.minimum import Minimum, Terms
 
 TERMS = Terms("pool", "member", ("none", "up"), "drain_azure_load_balancer_min_up", "drain_azure_load_balancer_allow_last")
 

@@ -56,7 +56,7 @@ _value:
   sample: {restarted: true, holds: true, words: "", short: ""}
 """
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.restart import verdict
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._run.restart import verdict
 
 
 def restart_verdict(boot_id, before, result, forecast=None, finishing=False):

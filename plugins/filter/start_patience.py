@@ -39,7 +39,7 @@ _value:
 
 import datetime as dt
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.left_over import start_patience as patience
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._mark.recovery import start_patience as patience
 
 
 def start_patience(hosts, seconds):

@@ -89,17 +89,17 @@ import os
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import Arm
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import ENVIRONMENT, Settings
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, OptionsError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.fleet import Selection, read_fleet
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.hosts import Grouper, families_of, host_names, host_vars, spellings
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.overlay import check_new, match
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.packages import missing_packages
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.query import compile_query, mistakes, no_match
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.snapshot import Snapshot
-from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils.inventory_hosts import HostName, HostsFirst, HostVariables
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.client import Arm
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.credentials import ENVIRONMENT, Settings
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.packages import missing_packages
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.maintenance import format_time
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.query import compile_query, mistakes, no_match
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import AzureError, OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.fleet import Selection, read_fleet
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._inventory.cache import Snapshot
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._inventory.core_hosts import HostName, HostsFirst, HostVariables
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._inventory.hosts import Grouper, families_of, host_names, host_vars, spellings
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._inventory.overlay import check_new, match
 
 # What decides which data are read: a cache filled under other values of these answers another question.
 _SCOPE = ("subscriptions", "resource_groups", "exclude_resource_groups", "only_affected", "overlay", "complete", "second_opinion",

@@ -175,9 +175,9 @@ import csv
 import io
 import socket
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import balancer_state
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_program import run
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import MarkError, MarkFile, balancer_path, balancer_paths
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest import haproxy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.mark_file import MarkError, MarkFile, balancer_path, balancer_paths
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.module import run
 
 
 def note(module):
@@ -210,11 +210,11 @@ def places(options):
     state, stat = tables(path)
     with understood(path):
         try:
-            learnt = balancer_state.places(state, stat, server, backends)
+            learnt = haproxy.places(state, stat, server, backends)
         except LookupError as error:
             raise MarkError(f"HAProxy at {path} has no server {server} in backend {error}; correct drain_haproxy_server or drain_haproxy_backends") from None
         if options["min_up"] is not None:
-            refuse(options, balancer_state.statuses(state, stat, learnt["backends"]), None)
+            refuse(options, haproxy.statuses(state, stat, learnt["backends"]), None)
     return learnt
 
 
@@ -226,7 +226,7 @@ def stay_up(options):
             # Whatever socket it names: one HAProxy may have several.
             leaving |= {(backend, undo["server"]) for backend in undo["backends"]}
     with understood(options["socket"]):
-        servers = balancer_state.statuses(*tables(options["socket"]), options["backends"])
+        servers = haproxy.statuses(*tables(options["socket"]), options["backends"])
         refuse(options, servers, leaving)
     return {"changed": False, "servers": servers}
 
@@ -234,7 +234,7 @@ def stay_up(options):
 def refuse(options, servers, leaving):
     """Raise MarkError if that leaves too few servers up."""
     try:
-        words = balancer_state.Rule(options["min_up"], options["allow_last"]).refusal(servers, options["server"], options["balancer"], leaving)
+        words = haproxy.Rule(options["min_up"], options["allow_last"]).refusal(servers, options["server"], options["balancer"], leaving)
     except ValueError as error:
         raise MarkError(f"drain_haproxy_min_up {error}. Nothing was drained. Correct it") from None
     if words:

@@ -212,24 +212,24 @@ temp_disk:
           sample: 1
 """
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import guest_state
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_program import run
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest import state
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.module import run
 
 
 def read(module):
     """Everything asked for, in one look."""
     options = module.params
-    mounts = guest_state.mounts()
+    mounts = state.mounts()
     return {
         "changed": False,
-        "boot_id": guest_state.boot_id(),
-        "failed_units": guest_state.failed_units(module.run_command),
-        "service_manager": guest_state.service_manager(),
-        "services": guest_state.service_states(options["services"], module.run_command),
-        "listening": guest_state.listening(options["address"], options["ports"]) if options["ports"] else [],
-        "foreign": guest_state.foreign(options["addresses"]),
+        "boot_id": state.boot_id(),
+        "failed_units": state.failed_units(module.run_command),
+        "service_manager": state.service_manager(),
+        "services": state.service_states(options["services"], module.run_command),
+        "listening": state.listening(options["address"], options["ports"]) if options["ports"] else [],
+        "foreign": state.foreign(options["addresses"]),
         "mounts": sorted(mounts),
-        "temp_disk": guest_state.temporary_disk(options["temp_disk"], mounts) if options["temp_disk"] else None,
+        "temp_disk": state.temporary_disk(options["temp_disk"], mounts) if options["temp_disk"] else None,
     }
 
 

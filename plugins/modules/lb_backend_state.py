@@ -164,13 +164,13 @@ left:
       reason: it is not in the pool any more
 """
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, OptionsError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.load_balancer import Finder, Member
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.load_balancer_pool import PoolStore
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.load_balancer_states import Work, pools_of
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.module import run
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import WallClock
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.rate_limit import WallClock
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import VmId
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import AzureError, OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._load_balancer.changes import Work, pools_of
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._load_balancer.finder import Finder, Member
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._load_balancer.pool import PoolStore
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module import run
 
 CLOCK = WallClock
 

@@ -172,12 +172,13 @@ kept:
   sample: action group vm-maintenance is used by the alerts disk-maintenance
 """
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.alert_group import MARK, is_marked, same_group, shown_group
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.alert_store import AlertStore
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.alerts import (
-    SERVICES, Wanted, display_regions, is_maintenance_rule, same_rule, shown_rule)
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.module import run
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._alert.action_group import MARK, is_marked, same_group, shown_group
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._alert.store import AlertStore
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._alert.alert import (
+    SERVICES, Wanted, display_regions, is_maintenance_rule, same_rule, shown_rule,
+)
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module import run
 
 RULE = "activityLogAlerts"
 GROUP = "actionGroups"

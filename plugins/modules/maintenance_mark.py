@@ -176,9 +176,9 @@ foreign:
 import os
 import time
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_program import run
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_state import boot_id, service_states
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import FINISHED, WATCH_MARK, MarkError, MarkFile
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.mark_file import FINISHED, WATCH_MARK, MarkError, MarkFile
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.module import run
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.state import boot_id, service_states
 
 WATCH_LOOKS = 5
 """Seconds in which a watch that has just noted itself sees the mark."""

@@ -360,23 +360,24 @@ counts:
 import dataclasses
 import json
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import private_files, rollout_file, rollout_recheck
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.bounds import loads
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.documents import write_all
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import OptionsError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.fleet import Selection, read_fleet
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.module import run
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.query import compile_query, mistakes, no_match
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout import plan
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_budget import Budget
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_csv import to_csv
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_learn import learn
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import ON_DEADLINE, REGION_PAIRS, Policy, PolicyError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_records import PERFORM_MAINTENANCE, PlanError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_terms import refuse_mistakes
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_text import render
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import _files
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.maintenance import format_time
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.query import compile_query, mistakes, no_match
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import VmId
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._bounds import loads
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.fleet import Selection, read_fleet
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module import run
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout import plan_file, recheck
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.attributes import refuse_mistakes
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.csv_file import to_csv
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.documents import write_all
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.durations import learn
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.error_budget import Budget
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.plan import PERFORM_MAINTENANCE, PlanError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.planner import plan
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.policy import ON_DEADLINE, REGION_PAIRS, Policy, PolicyError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.table import render
 
 POLICY_SPEC = {
     "max_unavailable": {"type": "str"},
@@ -422,7 +423,7 @@ SPEC = {
 def read_json(path, what, ours=False):
     """The content of a JSON file; raises OptionsError naming it, also when ``ours`` and it is not."""
     try:
-        return loads(private_files.read(path, ours))
+        return loads(_files.read(path, ours))
     except (OSError, ValueError) as error:
         raise OptionsError(f"the {what} {path} cannot be read: {error}") from error
 
@@ -509,7 +510,7 @@ def wave_of(params, reviewed, fleet):
     hosts = {VmId.parse(vm_id).key: host for host, vm_id in params["hosts"].items()}
     vms = with_hosts(fleet, params["hosts"], {}, strict=False)
     lost, failed = ({VmId.parse(vm_id).key for vm_id in params[name]} for name in ("lost", "failed"))
-    verdict = rollout_recheck.recheck(reviewed, params["lane"] or 1, params["wave"], vms, fleet.now, lost, failed, budget_of(params))
+    verdict = recheck.recheck(reviewed, params["lane"] or 1, params["wave"], vms, fleet.now, lost, failed, budget_of(params))
     return {
         "changed": False, "counts": fleet.counts, "stop": verdict.stop, "not_before": format_time(verdict.not_before),
         "go": [hosts[vm_id.lower()] for vm_id in verdict.go if vm_id.lower() in hosts],
@@ -519,7 +520,7 @@ def wave_of(params, reviewed, fleet):
 
 def described(module, planned, fleet, vms):
     """What the module returns about a plan, once it is written where it is wanted."""
-    params, document = module.params, rollout_file.to_json(planned)
+    params, document = module.params, plan_file.to_json(planned)
     named = {vm.id.lower() for vm in planned.vms}
     lane = f"-lane{params['lane']}" if params["lane"] else ""
     run_id = f"{fleet.now.strftime('%Y%m%dT%H%M%SZ')}-{document['fingerprint'][:8]}{lane}"
@@ -541,8 +542,8 @@ def rollout_plan(module, connect):
     budget_of(params)
     try:
         run_began = params["wave"] is not None
-        reviewed = rollout_file.from_json(read_json(params["plan_file"], "plan file", run_began)) if params["plan_file"] else None
-        chosen = rollout_recheck.select_lane(reviewed, params["lane"], params["lanes"]) if reviewed else None
+        reviewed = plan_file.from_json(read_json(params["plan_file"], "plan file", run_began)) if params["plan_file"] else None
+        chosen = recheck.select_lane(reviewed, params["lane"], params["lanes"]) if reviewed else None
         subscriptions = subscriptions_of(params, reviewed)
         fleet = read_fleet(connect(), Selection(subscriptions=subscriptions, addresses=not run_began, thorough=judges_everybody(params, reviewed)))
         for warning in fleet.warnings:
@@ -553,8 +554,8 @@ def rollout_plan(module, connect):
             made, vms = new_plan(params, fleet)
             return described(module, dataclasses.replace(made, subscriptions=tuple(subscriptions)), fleet, vms)
         vms = with_hosts(fleet, params["hosts"], {}, strict=False)
-        return described(module, rollout_recheck.apply(chosen, vms, fleet.now), fleet, vms)
-    except rollout_recheck.PlanChanged as error:
+        return described(module, recheck.apply(chosen, vms, fleet.now), fleet, vms)
+    except recheck.PlanChanged as error:
         return {"failed": True, "msg": f"{params['plan_file']}: {error}", "differences": error.differences}
     except (PlanError, PolicyError) as error:
         raise OptionsError(f"{params['plan_file']}: {error}" if params["plan_file"] else str(error)) from error

@@ -124,10 +124,8 @@ import os
 import time
 import typing as t
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_module import run
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.scheduled_events import (
-    SOURCES, TYPES, Client, Event, EventsError,
-)
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.events_module import run
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.scheduled_events import SOURCES, TYPES, Client, Event, EventsError
 
 
 def approve(module: t.Any, client: Client) -> dict[str, t.Any]:

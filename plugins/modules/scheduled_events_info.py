@@ -133,8 +133,8 @@ failure:
 
 import typing as t
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guest_module import run
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.scheduled_events import Client
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.events_module import run
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.scheduled_events import Client
 
 
 def read(module: t.Any, client: Client) -> dict[str, t.Any]:

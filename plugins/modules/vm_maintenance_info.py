@@ -338,11 +338,11 @@ now:
   sample: "2026-03-07T00:00:00Z"
 """
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.fleet import Selection, read_fleet
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.fleet_summary import summarize
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import format_time
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.module import run
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.selection import SECOND_OPINIONS
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.maintenance import format_time
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.fleet import Selection, read_fleet
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.selection import SECOND_OPINIONS
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.summary import summarize
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module import run
 
 SPEC = {
     "subscriptions": {"type": "list", "elements": "str", "default": []},

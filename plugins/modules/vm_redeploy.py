@@ -260,16 +260,16 @@ msg:
 
 import contextlib
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.availability import Availability
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, OptionsError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guards import Policy
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.interrupt import InterruptibleClock
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import CONSENTS, NOTED_HAZARDS, parse_time
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.module import run
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.operations import Patience
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.redeploy import Order, Redeploy
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.availability import Availability
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.maintenance import CONSENTS, NOTED_HAZARDS, parse_time
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import VmId
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import AzureError, OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module import run
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.guards import Policy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.interrupt import InterruptibleClock
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.journal import Journal
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.redeploy import Order, Redeploy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.watch import Patience
 
 CLOCK = InterruptibleClock
 

@@ -23,8 +23,8 @@ from planning.bound import lower_bound
 from planning.exact import fewest_waves
 from planning.fleets import NOW, PAIRS, FleetSpec, SetSpec, random_fleet, small_fleet
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout import plan
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import Policy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.planner import plan
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.policy import Policy
 
 MOST_SECONDS, MOST_MEGABYTES = 2.0, 300
 MOST_ON_AVERAGE, MOST_AT_WORST = 1.03, 1.10

@@ -10,9 +10,9 @@ import random
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import MaintenanceStatus, Window
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import Policy
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm, VmId
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.maintenance import MaintenanceStatus, Window
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import Vm, VmId
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.policy import Policy
 
 NOW = dt.datetime(2026, 3, 10, 12, 0, tzinfo=dt.timezone.utc)
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"

@@ -14,9 +14,9 @@ from typing import Any
 
 from . import effects
 from .clock import Clock
+from .estate import Fleet
 from .guestlink import NoGuests
 from .ledger import Ledger
-from .estate import Fleet
 from .model import Vm
 from .operation import Operation, SetOperation
 from .transitions import Transition, choose

@@ -14,9 +14,9 @@ from typing import Any
 from . import certs, fleetfile
 from .clock import Clock
 from .control import Control
+from .estate import Fleet
 from .guestlink import NoGuests, RealGuests
 from .imds import Imds
-from .estate import Fleet
 from .store import Store
 from .wire import TlsServer
 from .world import World

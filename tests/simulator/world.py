@@ -26,13 +26,13 @@ from . import (
     routes_scalesets,
 )
 from .clock import Clock, http_date, iso
+from .estate import Fleet
 from .faults import Dropped, Fault, Faults, distort
 from .guestlink import NoGuests
 from .identity import Identity
 from .imds_events import EventBook
 from .items import Items
 from .ledger import Ledger
-from .estate import Fleet
 from .model import Vm
 from .operations import Engine
 from .paging import same_page

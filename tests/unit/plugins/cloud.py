@@ -12,15 +12,15 @@ from pathlib import Path
 from simulator.faults import check_fault
 from simulator.server import Simulator
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import Arm
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.availability import Availability
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import ENVIRONMENT, Settings
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.guards import Policy
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import parse_time
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.operations import Patience
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import Pacing
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.redeploy import Order, Redeploy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.client import Arm
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.credentials import ENVIRONMENT, Settings
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.rate_limit import Pacing
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.availability import Availability
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.maintenance import parse_time
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.guards import Policy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.journal import Journal
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.redeploy import Order, Redeploy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.watch import Patience
 
 SUBSCRIPTION = "5ab00000-0000-4000-8000-000000000001"
 OTHER = "5ab00000-0000-4000-8000-00000000000b"

@@ -14,11 +14,11 @@ from azure.core.pipeline.transport import RequestsTransport
 from unit.plugins.cloud import FLEET, MANY, POOLS, Cloud
 from unit.plugins.listener import Listener, reply
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import arm_transport
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.arm import Arm
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import Settings
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm import transport
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.client import Arm
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.credentials import Settings
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.pacing import WallClock
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.rate_limit import WallClock
 
 _FLEETS = {"fleet": FLEET, "many": MANY, "pools": POOLS}
 
@@ -77,7 +77,7 @@ def pools(clouds: t.Callable[[str], Cloud], tmp_path: Path, monkeypatch: pytest.
 @pytest.fixture
 def bare(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[tuple[Arm, Listener]]:
     """An Arm whose Resource Manager is a listener (it has no metadata, tokens come from the simulator), and that listener."""
-    monkeypatch.setattr(arm_transport, "RequestsTransport", lambda **options: RequestsTransport(**{**options, "connection_timeout": 2, "read_timeout": 0.4}))
+    monkeypatch.setattr(transport, "RequestsTransport", lambda **options: RequestsTransport(**{**options, "connection_timeout": 2, "read_timeout": 0.4}))
     with Listener(cloud.directory / "server.pem", reply(404, {"error": {"code": "NotFound"}})) as listener:
         options = {**cloud.options(), "cloud_environment": listener.url, "authority_host": cloud.simulator.url}
         yield Arm(Settings.from_options(options), cloud.clock), listener

@@ -16,7 +16,7 @@ import yaml
 from unit.plugins.cloud import SUBSCRIPTION
 
 # By way of the installed collection, as ansible-rulebook finds it: the directories above the file tell it where it is.
-import ansible_collections.fleetops.azure_maintenance.plugins.module_utils.announcer as announcer_module
+import ansible_collections.fleetops.azure_maintenance.plugins.module_utils._eda.announcer as announcer_module
 
 EDA = Path(announcer_module.__file__).parents[2] / "extensions" / "eda"
 SOURCE = EDA / "plugins" / "event_source" / "maintenance.py"
@@ -130,7 +130,7 @@ def test_options_that_cannot_work_end_it_loudly(watch, options, words):
 
 
 def test_missing_packages_are_named(watch, monkeypatch):
-    monkeypatch.setattr("ansible_collections.fleetops.azure_maintenance.plugins.module_utils.packages.missing_packages", lambda: "install azure-identity")
+    monkeypatch.setattr("ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.packages.missing_packages", lambda: "install azure-identity")
     with pytest.raises(RuntimeError, match="install azure-identity"):
         watch(1)
 

@@ -18,11 +18,11 @@ import pytest
 import yaml
 from unit.plugins.cloud import Cloud
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import rollout_file
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.fleet import Selection, read_fleet
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout import plan
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import Policy
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_text import render
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.fleet import Selection, read_fleet
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout import plan_file
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.planner import plan
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.policy import Policy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.table import render
 
 ROOT = Path(__file__).resolve().parents[3]
 GUIDE, FROZEN = ROOT / "docs" / "planning.md", ROOT / "docs" / "example-plan.json"
@@ -57,15 +57,15 @@ def example(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_the_frozen_plan_is_today_s(example):
-    made = json.dumps(rollout_file.to_json(example), indent=1) + "\n"
+    made = json.dumps(plan_file.to_json(example), indent=1) + "\n"
     if os.environ.get("UPDATE_EXAMPLE"):
         FROZEN.write_text(made, encoding="utf-8")
     assert made == FROZEN.read_text(encoding="utf-8")
-    assert rollout_file.from_json(json.loads(made)) == example
+    assert plan_file.from_json(json.loads(made)) == example
 
 
 def test_the_guide_shows_its_table(example):
-    table, text = render(rollout_file.to_json(example), command=COMMAND), GUIDE.read_text(encoding="utf-8")
+    table, text = render(plan_file.to_json(example), command=COMMAND), GUIDE.read_text(encoding="utf-8")
     shown = block("text", text, "Plan for")
     if os.environ.get("UPDATE_EXAMPLE"):
         text = text[:shown.start(1)] + table + text[shown.end(1):]

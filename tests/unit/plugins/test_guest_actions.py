@@ -9,7 +9,7 @@ import pytest
 from unit.plugins.mark_controller import Controller, Play
 
 from ansible_collections.fleetops.azure_maintenance.plugins.filter.failure_words import failure_words
-from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils.guest_action import explained
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._run.guest_action import explained
 
 NO_JSON = "MODULE FAILURE: No start of json char found\nSee stdout/stderr for the exact error"
 TRACE = "Traceback (most recent call last):\n  File \"<stdin>\", line 1, in <module>\nOSError: [Errno 28] No space left on device\n"

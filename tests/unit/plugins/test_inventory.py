@@ -21,8 +21,8 @@ from unit.plugins.module_utils.rollout_fleet import NOW, SUBSCRIPTION, vm
 
 from ansible_collections.fleetops.azure_maintenance.plugins.doc_fragments import azure, inventory
 from ansible_collections.fleetops.azure_maintenance.plugins.inventory.azure_maintenance import DOCUMENTATION, InventoryModule
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import ENVIRONMENT
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.snapshot import Snapshot
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.credentials import ENVIRONMENT
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._inventory.cache import Snapshot
 
 OURS = "50-own.azure_maintenance.yml"
 DOCUMENTS = (DOCUMENTATION, azure.ModuleDocFragment.PLUGIN, *(

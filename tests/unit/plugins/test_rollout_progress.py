@@ -11,11 +11,11 @@ from ansible.module_utils.common.collections import ImmutableDict
 from unit.plugins.module_utils.rollout_fleet import NOW, vm, web
 
 from ansible_collections.fleetops.azure_maintenance.plugins.callback import rollout_progress
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout import plan
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_estimate import seconds_left
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_file import to_json
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import Policy
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_text import WIDTH, render
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.estimate import seconds_left
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.plan_file import to_json
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.planner import plan
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.policy import Policy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.table import WIDTH, render
 
 MINUTES = {"minutes_per_vm": 10, "scheduled_events_minutes": 0, "drain_minutes": 0}
 

@@ -13,8 +13,8 @@ import pytest
 from unit.plugins.marks import HAPROXY, SERVICES, mark
 
 from ansible_collections.fleetops.azure_maintenance.plugins.callback import rollout_progress
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.journal import Journal
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import VmId
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import VmId
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.journal import Journal
 
 PLAN, REDEPLOY, FACTS = "fleetops.azure_maintenance.rollout_plan", "fleetops.azure_maintenance.vm_redeploy", "ansible.builtin.set_fact"
 ID = "/subscriptions/1/resourceGroups/shop/providers/Microsoft.Compute/virtualMachines/Web-01"

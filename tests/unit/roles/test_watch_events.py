@@ -18,8 +18,9 @@ import jinja2
 import pytest
 import yaml
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import bounds, private_files, scheduled_events
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.scheduled_events import Document, Event, EventsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import _bounds, _files
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest import scheduled_events
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.scheduled_events import Document, Event, EventsError
 
 BESIDE = (bounds, private_files, scheduled_events)
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "watch_events"

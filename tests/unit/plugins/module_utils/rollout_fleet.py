@@ -12,10 +12,9 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.maintenance import (
-    Hazard, MaintenanceStatus, Window)
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.rollout_policy import Policy
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.vm import Vm, VmId
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.maintenance import Hazard, MaintenanceStatus, Window
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import Vm, VmId
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.policy import Policy
 
 EXAMPLES = 500 if os.environ.get("LONG") else 25
 """Generated fleets that a promise is tried on; each run has others."""

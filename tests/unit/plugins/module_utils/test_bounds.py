@@ -17,7 +17,7 @@ import zlib
 
 import pytest
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.bounds import MOST_DEPTH, TimedResponse, TooMuch, loads, read_body, seconds_of
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._bounds import MOST_DEPTH, TimedResponse, TooMuch, loads, read_body, seconds_of
 
 MIB = 1 << 20
 

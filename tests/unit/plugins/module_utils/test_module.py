@@ -14,10 +14,10 @@ import yaml
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.fleetops.azure_maintenance.plugins.doc_fragments.azure import ModuleDocFragment
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import packages
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.credentials import AUTH_SOURCES, ENVIRONMENT, Settings
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError, OptionsError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.module import auth_spec, run
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm import packages
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.credentials import AUTH_SOURCES, ENVIRONMENT, Settings
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import AzureError, OptionsError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module import auth_spec, run
 
 
 def test_the_sign_in_options_are_the_same_everywhere():

@@ -12,9 +12,9 @@ import pytest
 from azure.core import exceptions
 from unit.plugins.cloud import SUBSCRIPTION
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import arm_transport
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.errors import AzureError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.redaction import url_to_keep, without_secrets
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm import transport
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import AzureError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redaction import url_to_keep, without_secrets
 
 SECRET = "c2VjcmV0-5Ecr3t"
 JWT = f"eyJhbGciOiJSUzI1NiJ9.{SECRET}.{SECRET}"
@@ -81,13 +81,13 @@ def assert_clean(cloud, tokens):
 @pytest.fixture
 def tokens(monkeypatch):
     """Every token that is sent."""
-    sent, on_request = set(), arm_transport.SameHostAuthentication.on_request
+    sent, on_request = set(), transport.SameHostAuthentication.on_request
 
     def noted(self, request):
         on_request(self, request)
         sent.add(request.http_request.headers["Authorization"].removeprefix("Bearer "))
 
-    monkeypatch.setattr(arm_transport.SameHostAuthentication, "on_request", noted)
+    monkeypatch.setattr(transport.SameHostAuthentication, "on_request", noted)
     return sent
 
 
@@ -124,14 +124,14 @@ def test_no_secret_of_the_maintenance_status_is_kept(cloud, tokens, message):
 
 @pytest.mark.parametrize("echo", ECHOES)
 def test_no_secret_of_a_broken_connection_is_kept(cloud, tokens, monkeypatch, echo):
-    send = arm_transport.Wire.send
+    send = transport.Wire.send
 
     def broken(self, request, **options):
         if request.method == "POST" and "performMaintenance" in request.url:
             raise exceptions.ServiceResponseError(echo)
         return send(self, request, **options)
 
-    monkeypatch.setattr(arm_transport.Wire, "send", broken)
+    monkeypatch.setattr(transport.Wire, "send", broken)
     result = cloud.redeploy("solo")
     assert SECRET not in result["msg"]
     assert_clean(cloud, tokens)

@@ -12,16 +12,16 @@ import pytest
 import yaml
 from unit.plugins.marks import run_module
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import guest_state
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest import state
 from ansible_collections.fleetops.azure_maintenance.plugins.modules import guest_info
 
 
 @pytest.fixture
 def info(capsys, monkeypatch, tmp_path):
     """The module on a guest with init scripts: nginx runs, cron does not; a temporary disk is at tmp_path/mnt."""
-    monkeypatch.setattr(guest_state, "has_systemd", lambda: False)
-    monkeypatch.setattr(guest_state, "INIT_SCRIPTS", str(tmp_path / "init.d"))
-    monkeypatch.setattr(guest_state, "service_manager", lambda: "sysvinit")
+    monkeypatch.setattr(state, "has_systemd", lambda: False)
+    monkeypatch.setattr(state, "INIT_SCRIPTS", str(tmp_path / "init.d"))
+    monkeypatch.setattr(state, "service_manager", lambda: "sysvinit")
     for folder in ("init.d", "bin", "mnt"):
         (tmp_path / folder).mkdir()
     for name in ("nginx", "cron"):
@@ -29,7 +29,7 @@ def info(capsys, monkeypatch, tmp_path):
     (tmp_path / "bin" / "service").write_text('#!/bin/sh\n[ "$2" = status ] && [ "$1" = nginx ] || exit 3\n')
     (tmp_path / "bin" / "service").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=":")
-    monkeypatch.setattr(guest_state, "mounts", lambda: {"/": "/dev/sda1", str(tmp_path / "mnt"): "/dev/sdb1"})
+    monkeypatch.setattr(state, "mounts", lambda: {"/": "/dev/sda1", str(tmp_path / "mnt"): "/dev/sdb1"})
     return lambda code=0, **params: run_module(guest_info, capsys, code, **params)
 
 
@@ -44,7 +44,7 @@ def test_all_of_it_is_as_documented(info, tmp_path):
     disk = {"mount": str(tmp_path / "mnt"), "device": "/dev/sdb1", "certain": False, "in_use": True, "files": [str(tmp_path / "mnt" / "x")],
             "bytes": 4, "count": 1}
     assert result == {
-        "changed": False, "boot_id": guest_state.boot_id(), "failed_units": [], "service_manager": "sysvinit",
+        "changed": False, "boot_id": state.boot_id(), "failed_units": [], "service_manager": "sysvinit",
         "services": {"nginx": "running", "cron": "stopped", "apache2": "missing"},
         "listening": [port], "foreign": ["192.0.2.1"], "mounts": ["/", str(tmp_path / "mnt")],
         "temp_disk": {**disk, "mounted": True, "disks": [{**disk, "local": False}]}}
@@ -56,7 +56,7 @@ def test_all_of_it_is_as_documented(info, tmp_path):
 @pytest.mark.parametrize("check", [False, True])
 def test_nothing_asked_is_little_read(info, monkeypatch, check):
     for name in ("listening", "temporary_disk"):
-        monkeypatch.setattr(guest_state, name, lambda *arguments: pytest.fail("was not asked for"))
+        monkeypatch.setattr(state, name, lambda *arguments: pytest.fail("was not asked for"))
     result = info(check=check)
     assert (result["services"], result["listening"], result["temp_disk"], result["changed"]) == ({}, [], None, False)
 

@@ -11,7 +11,7 @@ import os
 import pytest
 from unit.plugins.marks import LATER, NOW, SERVICES, mark, run_module
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.mark_file import MarkFile
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.mark_file import MarkFile
 from ansible_collections.fleetops.azure_maintenance.plugins.modules import maintenance_mark
 
 STAMP = {"version": 1, "host": "web-01", "process": {"machine": "m", "pid": 7, "started": "1"}, "since": NOW, "heartbeat": NOW, "expires": LATER}

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils.redeploy import Redeploy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.redeploy import Redeploy
 from ansible_collections.fleetops.azure_maintenance.plugins.modules import vm_redeploy
 
 SINCE = "2026-01-01T00:00:00Z"

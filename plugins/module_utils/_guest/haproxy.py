@@ -1,0 +1,87 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where HAProxy sends traffic, and what a backend has left when servers leave. Pure; rows of `show servers state` and `show stat` come in.
+
+Runs on balancers: standard library only, Python 3.9 or newer.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .minimum import Minimum, Terms
+
+Row = t.Mapping[str, str]
+
+OUT = 0x01 | 0x02 | 0x08 | 0x10 | 0x20
+"""Of srv_admin_state what takes a server out: maintenance and drain, its own or that of a server it tracks, and a name that is not resolved.
+
+0x04, declared `disabled`, stays for ever, also when the server was made ready at run time; 0x40 is a name that was set at run time.
+"""
+SERVES = ("UP", "no check")
+"""How the status of a server begins that takes new requests."""
+UNUSED = "MAINT (resolution)"
+"""Status of a slot of a server template that stands for no address: it is no server, and none of a percentage."""
+_TERMS = Terms("backend", "server", SERVES, "drain_haproxy_min_up", "drain_haproxy_allow_last")
+
+
+def taken_out(admin: int, status: str) -> bool:
+    """Whether somebody has taken the server out. Where it serves all the same, the bits are wrong: it is drained, for nothing else would do it."""
+    return bool(admin & OUT) and not status.startswith(SERVES)
+
+
+def places(state: t.Iterable[Row], stat: t.Iterable[Row], server: str, backends: t.Sequence[str]) -> dict[str, list[str]]:
+    """Of these backends those it takes traffic in, of them those where it is not well or not checked, and those it is taken out of.
+
+    Raises LookupError for backends that do not have the server, with their names, and ValueError for rows that are none of HAProxy's.
+    """
+    try:
+        admin = {row["be_name"]: int(row["srv_admin_state"]) for row in state if row["srv_name"] == server}
+        status = {row["pxname"]: row["status"] for row in stat if row["svname"] == server}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"it answered with other columns than are known ({error!r})") from None
+    unknown = [name for name in backends if name not in admin]
+    if unknown:
+        raise LookupError(", ".join(unknown))
+    untold = [name for name in backends if not status.get(name)]
+    if untold:
+        raise ValueError(f"'show stat' says nothing of server {server} in backend {', '.join(untold)}")
+    ours = [name for name in backends if not taken_out(admin[name], status[name])]
+    return {
+        "backends": ours,
+        "unhealthy": [name for name in ours if not status[name].startswith(SERVES)],
+        "unchecked": [name for name in ours if status[name] == "no check"],
+        "taken_out": [name for name in backends if name not in ours],
+    }
+
+
+def statuses(state: t.Iterable[Row], stat: t.Iterable[Row], backends: t.Iterable[str]) -> dict[str, dict[str, str]]:
+    """Status of each server by backend and name. Raises ValueError for rows that are none of HAProxy's."""
+    try:
+        told = {(row["pxname"], row["svname"]): row["status"] for row in stat}
+        known = [(row["be_name"], row["srv_name"]) for row in state]
+    except KeyError as error:
+        raise ValueError(f"it answered with other columns than are known ({error!r})") from None
+    untold = [f"{backend}/{name}" for backend, name in known if backend in backends and not told.get((backend, name))]
+    if untold:
+        raise ValueError(f"'show stat' says nothing of {', '.join(untold)}")
+    return {backend: {name: told[place, name] for place, name in known if place == backend and told[place, name] != UNUSED} for backend in backends}
+
+
+class Rule(t.NamedTuple):
+    """What must stay up in each backend: ``minimum`` servers (a count or a percentage), but for the backends ``allowed``, which may lose their last one."""
+
+    minimum: str
+    allowed: t.Sequence[str] = ()
+
+    def refusal(self, servers: t.Mapping[str, t.Mapping[str, str]], server: str, balancer: str, leaving: t.Collection[tuple[str, str]] | None) -> str:
+        """Why a server may not be taken out of the backends that ``servers`` has the statuses of, and what to do; empty when it may.
+
+        ``leaving`` are (backend, server) that are about to be taken out as well; None: see :meth:`Minimum.refusal`. Raises ValueError for a minimum that
+        is none.
+        """
+        backends = [backend for backend in servers if backend not in self.allowed]
+        names = {backend: f"backend {backend!r} on {balancer}" for backend in backends}
+        gone = None if leaving is None else {(names[backend], name) for backend, name in leaving if backend in names}
+        return Minimum(self.minimum, _TERMS).refusal({names[backend]: servers[backend] for backend in backends}, {server}, gone)
