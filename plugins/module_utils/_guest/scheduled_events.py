@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Scheduled Events as a VM sees them: read the metadata service's document in all its shapes, approve events.
 
-Runs on guests: standard library only, Python 3.9 or newer. The watch_events role installs this very file, and bounds,
+Runs on guests: standard library only, Python 3.9 or newer. The watch_events role installs this very file, and those it imports,
 beside its service.
 """
 
@@ -19,10 +19,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-try:
-    from .._bounds import TimedResponse, TooMuch, loads, read_body, seconds_of
-except ImportError:  # beside the service of watch_events
-    from bounds import TimedResponse, TooMuch, loads, read_body, seconds_of
+from .._bounds import TimedResponse, TooMuch, loads, read_body, seconds_of
 
 ENDPOINT = "http://169.254.169.254"
 EVENTS_PATH = "/metadata/scheduledevents"

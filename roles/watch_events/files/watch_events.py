@@ -20,9 +20,9 @@ import time
 import typing as t
 from datetime import datetime, timedelta, timezone
 
-import private_files
-from bounds import loads
-from scheduled_events import Client, Event, EventsError
+from azure_maintenance import _files
+from azure_maintenance._bounds import loads
+from azure_maintenance._guest.scheduled_events import Client, Event, EventsError
 from watch_settings import load_config
 
 # One answer without an event may be the service being turned on again; the next one settles it.
@@ -83,10 +83,10 @@ class State:
     def load(self) -> dict[str, t.Any]:
         """The state; empty when there is none. Raises ValueError for one that this watcher did not write."""
         try:
-            state = loads(private_files.read(self._path))
+            state = loads(_files.read(self._path))
         except FileNotFoundError:
             return {}
-        except (private_files.NotOurs, ValueError) as error:
+        except (_files.NotOurs, ValueError) as error:
             raise ValueError(f"{self._path} cannot be read ({error}): restore by hand what was drained, and remove it") from None
         if not isinstance(state, dict):
             raise ValueError(f"{self._path} is no object: restore by hand what was drained, and remove it")
@@ -95,7 +95,7 @@ class State:
     def save(self, state: dict[str, t.Any]) -> None:
         """Replace the file in one step, on disk before this returns."""
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        private_files.replace(self._path, json.dumps(state, indent=2).encode(), 0o644)
+        _files.replace(self._path, json.dumps(state, indent=2).encode(), 0o644)
 
     def clear(self) -> None:
         """Nothing is left to undo."""
@@ -307,7 +307,7 @@ def main() -> int:
     if options.check:
         return 0
     try:
-        lock = private_files.lock(watcher.config["lock"])
+        lock = _files.lock(watcher.config["lock"])
     except OSError as error:
         say(f"the lock {watcher.config['lock']} cannot be taken: {error}")
         return 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from scheduled_events import ENDPOINT, PATIENCE, TYPES
+from azure_maintenance._guest.scheduled_events import ENDPOINT, PATIENCE, TYPES
 
 DEFAULTS: dict[str, t.Any] = {
     "endpoint": ENDPOINT,

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -22,12 +23,12 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest import scheduled_events
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.scheduled_events import Document, Event, EventsError
 
-BESIDE = (bounds, private_files, scheduled_events)
+INSTALLED = {"azure_maintenance._bounds": _bounds, "azure_maintenance._files": _files, "azure_maintenance._guest.scheduled_events": scheduled_events}
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "watch_events"
 
 
 def load(name: str):
-    """A file of the role, beside those that the role installs with it."""
+    """A file of the role, as it finds those that the role installs with it."""
     spec = importlib.util.spec_from_file_location(name, ROLE / "files" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -35,11 +36,22 @@ def load(name: str):
 
 
 with pytest.MonkeyPatch.context() as patch:
-    for beside in BESIDE:
-        patch.setitem(sys.modules, beside.__name__.rpartition(".")[2], beside)
+    patch.setitem(sys.modules, "azure_maintenance", types.SimpleNamespace(_files=_files))
+    for installed, module in INSTALLED.items():
+        patch.setitem(sys.modules, installed, module)
     settings = load("watch_settings")
     patch.setitem(sys.modules, "watch_settings", settings)
     watch = load("watch_events")
+
+
+def install(folder: Path) -> None:
+    """What the role installs, in a folder."""
+    for path in (ROLE / "files").glob("*.py"):
+        shutil.copy(path, folder)
+    for installed, module in INSTALLED.items():
+        place = folder / f"{installed.replace('.', '/')}.py"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(module.__file__, place)
 
 
 class Machine:
@@ -354,8 +366,7 @@ def test_settings_are_checked_and_the_role_knows_them_all(tmp_path):
 
 @pytest.mark.parametrize("content, code", [('{"endpoint": "http://127.0.0.1:9"}', 0), ("{", 2), ('{"endpoint": "nowhere"}', 2), (None, 2)])
 def test_settings_can_be_checked_before_they_are_used(tmp_path, content, code):
-    for path in (*(ROLE / "files").glob("*.py"), *(Path(beside.__file__) for beside in BESIDE)):
-        shutil.copy(path, tmp_path)
+    install(tmp_path)
     if content is not None:
         (tmp_path / "config.json").write_text(content)
     command = [sys.executable, "-sE", str(tmp_path / "watch_events.py"), "--check", "--config", str(tmp_path / "config.json")]
@@ -364,8 +375,7 @@ def test_settings_can_be_checked_before_they_are_used(tmp_path, content, code):
 
 
 def test_a_second_watch_gives_way(tmp_path):
-    for path in (*(ROLE / "files").glob("*.py"), *(Path(beside.__file__) for beside in BESIDE)):
-        shutil.copy(path, tmp_path)
+    install(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps({"lock": str(tmp_path / "lock"), "mark": str(tmp_path / "config.json"), "state": str(tmp_path / "state")}))
     command = [sys.executable, "-sE", str(tmp_path / "watch_events.py"), "--config", str(tmp_path / "config.json")]
     with subprocess.Popen([*command, "--every", "60"], stdout=subprocess.PIPE, text=True) as first:
@@ -381,8 +391,7 @@ def test_a_second_watch_gives_way(tmp_path):
 @pytest.mark.parametrize("name", ["state", "lock"])
 def test_what_was_put_in_the_place_of_its_files_is_left_alone(tmp_path, name, thing):
     """As root it would overwrite whatever a link leads to."""
-    for path in (*(ROLE / "files").glob("*.py"), *(Path(beside.__file__) for beside in BESIDE)):
-        shutil.copy(path, tmp_path)
+    install(tmp_path)
     (tmp_path / "victim").write_text("{}")
     (tmp_path / "victim").chmod(0o600)
     thing(tmp_path / name)

@@ -116,10 +116,10 @@ async def _in_thread(function: t.Callable[[], t.Any]) -> t.Any:
 
 async def main(queue: t.Any, args: dict[str, t.Any]) -> None:
     """Poll for ever. Only options that cannot work end it, before the first poll, with an error that says so."""
-    missing = _collection("packages").missing_packages()
+    missing = _collection("_arm.packages").missing_packages()
     if missing:
         raise RuntimeError(missing)
-    announcer = _collection("announcer").Announcer(args, os.environ)
+    announcer = _collection("_eda.announcer").Announcer(args, os.environ)
     try:
         failures = 0
         while True:

@@ -363,7 +363,7 @@ def test_the_own_name(service: Service, client: Client) -> None:
 
 
 ON_GUESTS = [
-    *(ROOT / "plugins" / "module_utils" / f"{name}.py" for name in ("scheduled_events", "bounds", "private_files", "guest_module")),
+    *(ROOT / "plugins" / "module_utils" / f"{name}.py" for name in ("_guest/scheduled_events", "_bounds", "_files", "_guest/events_module")),
     *(ROOT / "plugins" / "modules" / f"scheduled_events_{name}.py" for name in ("info", "approve")),
     *(ROOT / "roles" / "watch_events" / "files" / f"watch_{name}.py" for name in ("settings", "events")),
 ]
@@ -373,10 +373,10 @@ ON_GUESTS = [
 def test_what_runs_on_guests_is_old_enough_and_brings_nothing_along(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path), feature_version=(3, 9))
     names = {node.module if isinstance(node, ast.ImportFrom) else alias.name
-             for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
+             for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)) and not getattr(node, "level", 0) for alias in node.names}
     foreign = {name for name in names if name.split(".")[0] not in sys.stdlib_module_names}
-    ours = {f"ansible_collections.fleetops.azure_maintenance.plugins.module_utils.{name}" for name in ("scheduled_events", "bounds", "guest_module")}
-    assert foreign <= ours | {"ansible.module_utils.basic", "scheduled_events", "watch_settings", "bounds", "private_files"}
+    ours = {f"ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.{name}" for name in ("scheduled_events", "events_module")}
+    assert foreign <= ours | {"ansible.module_utils.basic", "watch_settings", *(f"azure_maintenance{name}" for name in ("", "._bounds", "._guest.scheduled_events"))}
 
 
 def old_python() -> str | None:
@@ -393,7 +393,10 @@ def test_it_runs_on_python_3_9(service: Service, tmp_path: Path) -> None:
     python = old_python()
     if python is None:
         pytest.skip("no Python 3.9 on this machine: only parsed with its grammar")
-    for path in (*ON_GUESTS[:3], *ON_GUESTS[-2:]):
+    (tmp_path / "azure_maintenance" / "_guest").mkdir(parents=True)
+    for path in ON_GUESTS[:3]:
+        shutil.copy(path, tmp_path / "azure_maintenance" / path.relative_to(ROOT / "plugins" / "module_utils"))
+    for path in ON_GUESTS[-2:]:
         shutil.copy(path, tmp_path)
     settings = {"endpoint": service.url, "vm_name": "web-03", "state": str(tmp_path / "state"), "mark": str(tmp_path / "mark"), "lock": str(tmp_path / "lock")}
     (tmp_path / "config.json").write_text(json.dumps(settings))
