@@ -18,7 +18,7 @@ from unit.plugins.cloud import SUBSCRIPTION
 # By way of the installed collection, as ansible-rulebook finds it: the directories above the file tell it where it is.
 import ansible_collections.fleetops.azure_maintenance.plugins.module_utils._eda.announcer as announcer_module
 
-EDA = Path(announcer_module.__file__).parents[2] / "extensions" / "eda"
+EDA = Path(announcer_module.__file__).parents[3] / "extensions" / "eda"
 SOURCE = EDA / "plugins" / "event_source" / "maintenance.py"
 
 
@@ -142,7 +142,7 @@ def test_it_finds_its_collection_beside_others(source, monkeypatch, tmp_path):
     for name in [name for name in sys.modules if name.split(".")[0] == "ansible_collections"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *(entry for entry in sys.path if not Path(entry, "ansible_collections").exists())])
-    assert source["_collection"]("announcements").RUN == "fleetops.azure_maintenance.plan"
+    assert source["_collection"]("_eda.announcements").RUN == "fleetops.azure_maintenance.plan"
     for name in [name for name in sys.modules if name.split(".")[0] == "ansible_collections"]:
         monkeypatch.delitem(sys.modules, name)
 
