@@ -268,8 +268,8 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.guards import Policy
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.interrupt import InterruptibleClock
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.journal import Journal
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.redeploy import Order, Redeploy
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.watch import Patience
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.redeploy import Redeploy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.session import Order, Patience
 
 CLOCK = InterruptibleClock
 

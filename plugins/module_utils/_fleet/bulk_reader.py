@@ -18,7 +18,7 @@ from .._azure.instance_view import Model, View, make_vm, shows_all
 from .._azure.vm import Addresses, Vm, VmId, is_busy
 from .._errors import AzureError
 from .set_members import references
-from .vm_reader import LiveReader, Network
+from .vm_reader import VmReader, Network
 
 MANY = 10
 """From so many VMs of one subscription on, a list is asked instead of each."""
@@ -27,25 +27,25 @@ _ITEMS_A_VM = 100
 _STATUS = "the status of virtual machines"
 
 
-class Crowd:
-    """Reads VMs through ``live``, and what lists can tell of many at once."""
+class BulkReader:
+    """Reads VMs through ``reader``, and what lists can tell of many at once."""
 
-    def __init__(self, arm: Arm, live: LiveReader, need_addresses: bool = False) -> None:
+    def __init__(self, arm: Arm, reader: VmReader, need_addresses: bool = False) -> None:
         """``need_addresses``: a VM of which the addresses cannot be read counts as not readable."""
-        self._arm, self._live, self._need_addresses = arm, live, need_addresses
+        self._arm, self._reader, self._need_addresses = arm, reader, need_addresses
         self._useless: set[str] = set()
         self._too_wide: set[str] = set()
 
     def vm(self, vm_id: VmId, network: Network) -> Vm | None:
         """One VM by itself, with its addresses if ``network`` has them."""
-        return self._live.vm(vm_id, addresses=vm_id.subscription_id.lower() in network.listed, network=network, lenient=True)
+        return self._reader.vm(vm_id, addresses=vm_id.subscription_id.lower() in network.listed, network=network, lenient=True)
 
     def with_addresses(self, vm: Vm, network: Network) -> Vm:
         """The VM with its addresses; without them when they cannot be read now."""
         if vm.id.subscription_id.lower() in network.listed:
             return vm
         try:
-            return self._live.vm(vm.id, addresses=True) or vm
+            return self._reader.vm(vm.id, addresses=True) or vm
         except AzureError:
             return vm
 
@@ -55,7 +55,7 @@ class Crowd:
 
         def read(vm_id: VmId) -> Vm | AzureError | None:
             try:
-                return self._live.vm(vm_id, addresses=True, network=network, lenient=not self._need_addresses)
+                return self._reader.vm(vm_id, addresses=True, network=network, lenient=not self._need_addresses)
             except AzureError as error:
                 return error
 
@@ -67,7 +67,7 @@ class Crowd:
         nics: dict[str, t.Any] = {}
         ips: dict[str, t.Any] = {}
         listed = set()
-        for subscription, wanted in self._crowded(ids).items():
+        for subscription, wanted in self._many_of_one(ids).items():
             if subscription in self._too_wide:
                 continue
             base = f"/subscriptions/{subscription}/providers/Microsoft.Network"
@@ -89,14 +89,14 @@ class Crowd:
         groups: dict[str, list[Vm]] = {}
         for vm in vms:
             groups.setdefault(vm.failure_domain.set_key, []).append(vm)
-        listed, members = self._listed_sets([vm for vm in vms if vm.availability_set]), self._live.members()
+        listed, members = self._listed_sets([vm for vm in vms if vm.availability_set]), self._reader.members()
 
         def read(key: str, group: t.Sequence[Vm]) -> list[Vm] | AzureError:
             own = {vm.id.key: vm for vm in group}
             if own.keys() <= {vm.id.key for vm in listed.get(key, ())}:
                 return [own.get(vm.id.key, vm) for vm in listed[key]]
             try:
-                return self._live.sets_of(group, members)[key]
+                return self._reader.sets_of(group, members)[key]
             except AzureError as error:
                 return error
 
@@ -140,7 +140,7 @@ class Crowd:
     def in_motion(self, ids: t.Sequence[VmId]) -> dict[str, bool]:
         """By VM key whether a list still shows it as being worked on, or not ready yet; VMs it says nothing about are not in the answer."""
         told: dict[str, bool] = {}
-        for subscription, wanted in self._crowded(ids).items():
+        for subscription, wanted in self._many_of_one(ids).items():
             if subscription in self._useless:
                 continue
             try:
@@ -155,7 +155,7 @@ class Crowd:
                 self._useless.add(subscription)
         return told
 
-    def _crowded(self, ids: t.Sequence[VmId]) -> dict[str, set[str]]:
+    def _many_of_one(self, ids: t.Sequence[VmId]) -> dict[str, set[str]]:
         """Keys of VMs by subscription, where there are many; instances of uniform scale sets are in no such list."""
         found: dict[str, set[str]] = {}
         for vm_id in ids:

@@ -21,7 +21,7 @@ from .._azure.query import mistakes, no_match
 from .._azure.vm import Vm
 from .._errors import AzureError, IncompleteFleet, SignInError
 from .cross_check import second_opinion
-from .listing import Estate
+from .listing import Listing
 from .selection import Selection
 from .subscription import Job, SubscriptionReader
 
@@ -93,7 +93,7 @@ class _FleetReader:
         self._arm, self._selection, self._pool = arm, selection, pool
         self._fleet = Fleet()
         wants_group = selection.wants_group()
-        self._readers = [SubscriptionReader(arm, one, Estate(wants_group, selection.addresses)) for one in subscriptions]
+        self._readers = [SubscriptionReader(arm, one, Listing(wants_group, selection.addresses)) for one in subscriptions]
         self._failures: dict[tuple[str, str], AzureError] = {}
         self._lock = threading.Lock()
 
@@ -147,7 +147,7 @@ class _FleetReader:
         missing = [{kind: name, "reason": str(error)} for (kind, name), error in sorted(self._failures.items())]
         first = self._failures[min(self._failures)]
         asked = {"subscriptions": len(self._readers)}
-        seen = {"subscriptions": len(self._alive()), "vms": sum(len(reader.estate.models) for reader in self._readers)}
+        seen = {"subscriptions": len(self._alive()), "vms": sum(len(reader.listing.models) for reader in self._readers)}
         more = f" (and {len(missing) - 1} more like it)" if len(missing) > 1 else ""
         names = ", ".join(next(iter(item.values())) for item in missing[:5]) + (" ..." if len(missing) > 5 else "")
         remedy = _NO_RIGHTS if first.status == 403 else ""
@@ -166,9 +166,9 @@ class _FleetReader:
         """Read what the status lists do not tell; the number of views read."""
         alive = self._alive()
         # One block seen in any list shows that this cloud's lists carry them.
-        blocks_listed = self._selection.trust_status_list or any(reader.estate.lists_blocks() for reader in alive)
+        blocks_listed = self._selection.trust_status_list or any(reader.listing.lists_blocks() for reader in alive)
         wanted = blocks_listed, self._selection.only_affected, self._selection.thorough
-        lacking = [(reader, reader.estate.without_view(*wanted)) for reader in alive]
+        lacking = [(reader, reader.listing.without_view(*wanted)) for reader in alive]
         lacking = [(reader, models) for reader, models in lacking if models]
         lanes = max(1, min(_LANES, _MOST_THREADS // max(1, len(lacking))))
         self._run([job for reader, models in lacking for job in reader.views(models, lanes, self._report)])
@@ -191,13 +191,13 @@ class _FleetReader:
 
     @staticmethod
     def _regions(reader: SubscriptionReader) -> set[str]:
-        return {model.location for model in reader.estate.models.values()}
+        return {model.location for model in reader.listing.models.values()}
 
     # -- the result ---------------------------------------------------------------------------------------------------
 
     def _warn_of_empty_groups(self) -> None:
         """A group that is asked for and has no VM may be one that is misspelt."""
-        seen = {model.id.resource_group.lower() for reader in self._alive() for model in reader.estate.models.values()}
+        seen = {model.id.resource_group.lower() for reader in self._alive() for model in reader.listing.models.values()}
         empty = [name for name in self._selection.resource_groups if name.lower() not in seen]
         if empty:
             self._fleet.warnings.append(f"resource group {', '.join(empty)}: no VM there in any subscription read; is the name right?")
@@ -208,16 +208,16 @@ class _FleetReader:
         self._warn_of_empty_groups()
         known, affected, others = 0, [], []
         for reader in self._alive():
-            fleet.gone += reader.estate.gone
+            fleet.gone += reader.listing.gone
             fleet.warnings += reader.warnings()
-            for key in self._readable(reader.estate):
-                view = reader.estate.views[key]
+            for key in self._readable(reader.listing):
+                view = reader.listing.views[key]
                 known += 1
                 if view.status:
                     affected.append((key, view.status.completed))
                 elif selection.only_affected:
                     continue
-                vm = reader.estate.vm(key, pairs)
+                vm = reader.listing.vm(key, pairs)
                 matched = selection.matches is None or selection.matches(vm.to_record(fleet.now))
                 (fleet.vms if matched else others).append(vm)
         self._doubt_query(others)
@@ -246,10 +246,10 @@ class _FleetReader:
             self._fleet.left_out.append({kind: name, "reason": str(error)})
             self._fleet.warnings.append(f"left out: {'subscription ' if kind == 'subscription' else ''}{name}: {error}")
 
-    def _readable(self, estate: Estate) -> t.Iterator[str]:
+    def _readable(self, listing: Listing) -> t.Iterator[str]:
         """VMs of which nothing is missing, nor of their scale set."""
         unread = {name.lower() for kind, name in self._failures if kind == "id"}
-        for key, model in estate.models.items():
+        for key, model in listing.models.items():
             if key not in unread and not (unread and model.scale_set and model.scale_set.lower() in unread):
                 yield key
 

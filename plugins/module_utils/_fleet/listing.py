@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What one subscription holds, put together from its lists: everything any of them names, and what each left out.
 
-Pure. The lists hand in their items as pages arrive (:class:`Estate` keeps what a record needs); then :meth:`Estate.missing` says
+Pure. The lists hand in their items as pages arrive (:class:`Listing` keeps what a record needs); then :meth:`Listing.missing` says
 what somebody named and nobody showed, which a list that ended early or a deletion leaves behind.
 """
 
@@ -57,7 +57,7 @@ class Missing(t.NamedTuple):
 
 
 @dataclass
-class Estate:
+class Listing:
     """One subscription. Keys are lower-case ids throughout; values keep Azure's spelling."""
 
     wanted_group: t.Callable[[str], bool]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The requests that one subscription takes: its lists, what they left out, and views where the status list will not do.
 
-Requests come as :class:`Job`, so that those of all subscriptions run at once; answers go into the subscription's Estate.
+Requests come as :class:`Job`, so that those of all subscriptions run at once; answers go into the subscription's Listing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .._azure import error_codes
 from .._azure.instance_view import Json, Model, pairs_from_locations
 from .._azure.vm import VmId
 from .._errors import AzureError, IncompleteFleet, NotFound
-from .listing import Estate, Missing, ScaleSet, view_of
+from .listing import Listing, Missing, ScaleSet, view_of
 
 _COMPUTE = "providers/Microsoft.Compute"
 _NETWORK = "providers/Microsoft.Network"
@@ -43,8 +43,8 @@ class Job(t.NamedTuple):
 class SubscriptionReader:
     """Makes the jobs of one subscription."""
 
-    def __init__(self, arm: Arm, subscription: str, estate: Estate) -> None:
-        self._arm, self.id, self.estate = arm, subscription, estate
+    def __init__(self, arm: Arm, subscription: str, listing: Listing) -> None:
+        self._arm, self.id, self.listing = arm, subscription, listing
         self._warnings: list[str] = []
         self._without_interfaces: dict[int | None, list[str]] = {}
         self.locations: list[Json] = []
@@ -54,18 +54,18 @@ class SubscriptionReader:
 
     def lists(self) -> list[Job]:
         """The lists of the subscription, each a job of its own."""
-        estate = self.estate
+        listing = self.listing
         jobs = [
-            self._list(f"{_COMPUTE}/virtualMachines", "list virtual machines", estate.take_model),
-            self._list(f"{_COMPUTE}/virtualMachines", "list the status of virtual machines", estate.take_status, params={"statusOnly": "true"},
+            self._list(f"{_COMPUTE}/virtualMachines", "list virtual machines", listing.take_model),
+            self._list(f"{_COMPUTE}/virtualMachines", "list the status of virtual machines", listing.take_status, params={"statusOnly": "true"},
                        without="the view of every VM is read by itself"),
             Job(self._subject, self._scale_sets),
-            self._list(f"{_COMPUTE}/availabilitySets", "list availability sets", estate.take_availability_set, without=_ONE_BY_ONE),
+            self._list(f"{_COMPUTE}/availabilitySets", "list availability sets", listing.take_availability_set, without=_ONE_BY_ONE),
             Job(self._subject, self._resources),
         ]
-        if estate.with_addresses:
-            jobs.insert(2, self._list(f"{_NETWORK}/networkInterfaces", "list network interfaces", estate.take_nic, NETWORK, without=_ONE_BY_ONE))
-            jobs.append(self._list(f"{_NETWORK}/publicIPAddresses", "list public IP addresses", estate.take_public_ip, NETWORK, without=_ONE_BY_ONE))
+        if listing.with_addresses:
+            jobs.insert(2, self._list(f"{_NETWORK}/networkInterfaces", "list network interfaces", listing.take_nic, NETWORK, without=_ONE_BY_ONE))
+            jobs.append(self._list(f"{_NETWORK}/publicIPAddresses", "list public IP addresses", listing.take_public_ip, NETWORK, without=_ONE_BY_ONE))
         return jobs
 
     def location_list(self) -> Job:
@@ -124,18 +124,18 @@ class SubscriptionReader:
 
     def _scale_sets(self) -> list[Job]:
         try:
-            self._each(f"{_COMPUTE}/virtualMachineScaleSets", COMPUTE, "list scale sets", self.estate.take_scale_set)
+            self._each(f"{_COMPUTE}/virtualMachineScaleSets", COMPUTE, "list scale sets", self.listing.take_scale_set)
         except AzureError as error:
             if error.status not in _NO_SUCH_KIND:
                 raise
             # The list of resources would still name those that there are.
             self.warn(f"there is no list of scale sets (HTTP {error.status} {error.code or ''}); only those that the list of resources names are read")
-        return [job for scale_set in list(self.estate.scale_sets.values()) for job in self._instance_lists(scale_set)]
+        return [job for scale_set in list(self.listing.scale_sets.values()) for job in self._instance_lists(scale_set)]
 
     def _resources(self) -> None:
         """Resource Manager's own list of ids: it shows what another list lost when it ended early."""
         try:
-            self._arm.each(self._path("resources"), RESOURCE_LIST, self._of("list resources"), self.estate.take_resource, {"$filter": _KINDS})
+            self._arm.each(self._path("resources"), RESOURCE_LIST, self._of("list resources"), self.listing.take_resource, {"$filter": _KINDS})
         except AzureError as error:
             if error.status not in _NOT_FOR_US:
                 raise
@@ -147,7 +147,7 @@ class SubscriptionReader:
     def _instance_lists(self, scale_set: ScaleSet) -> list[Job]:
         if not scale_set.uniform:  # its members are VMs, which name it
             return []
-        reads = [self._instances, *([self._instance_addresses] if self.estate.with_addresses else [])]
+        reads = [self._instances, *([self._instance_addresses] if self.listing.with_addresses else [])]
         return [Job({"id": scale_set.id}, functools.partial(self._of_set, scale_set, read)) for read in reads]
 
     def _of_set(self, scale_set: ScaleSet, read: t.Callable[[ScaleSet], None]) -> None:
@@ -158,7 +158,7 @@ class SubscriptionReader:
             try:
                 self._arm.get(scale_set.id, COMPUTE, f"read {scale_set.id}")
             except NotFound:
-                self.estate.forget_set(scale_set.id)
+                self.listing.forget_set(scale_set.id)
                 return
             raise
 
@@ -178,7 +178,7 @@ class SubscriptionReader:
 
         def take(body: Json) -> None:
             keys.add(body["id"].lower())
-            self.estate.take_single(body)
+            self.listing.take_single(body)
 
         doing = f"list the instances of {scale_set.id}"
         try:
@@ -204,8 +204,8 @@ class SubscriptionReader:
 
         def take(body: Json) -> None:
             nonlocal public
-            self.estate.take_nic(body)
-            public = public or any(key for dummy, key in self.estate.nics[body["id"].lower()].configurations)
+            self.listing.take_nic(body)
+            public = public or any(key for dummy, key in self.listing.nics[body["id"].lower()].configurations)
 
         doing = f"list the network interfaces of {scale_set.id}"
         try:
@@ -220,7 +220,7 @@ class SubscriptionReader:
             self._instance_ips(scale_set.id)
 
     def _instance_ips(self, set_id: str) -> None:
-        self._arm.each(f"{set_id}/publicIPAddresses", SCALE_SET_NETWORK, f"list the public IP addresses of {set_id}", self.estate.take_public_ip)
+        self._arm.each(f"{set_id}/publicIPAddresses", SCALE_SET_NETWORK, f"list the public IP addresses of {set_id}", self.listing.take_public_ip)
 
     # -- what no list showed ------------------------------------------------------------------------------------------
 
@@ -228,7 +228,7 @@ class SubscriptionReader:
         """What somebody named and no list showed, to be read one by one. Ask again when they are done: they may name more."""
         read = {"vm": self._vm, "availability_set": self._availability_set, "scale_set": self._scale_set, "nic": self._nic,
                 "public_ip": self._public_ip, "instance_ips": self._instance_ips}
-        return [self._single(item, read[item.kind]) for item in self.estate.missing()]
+        return [self._single(item, read[item.kind]) for item in self.listing.missing()]
 
     def _single(self, item: Missing, read: t.Callable[[str], t.Any]) -> Job:
         def run() -> t.Any:
@@ -236,7 +236,7 @@ class SubscriptionReader:
                 return read(item.id)
             except NotFound:
                 if item.kind == "vm":
-                    self.estate.forget(item.id.lower())
+                    self.listing.forget(item.id.lower())
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise IncompleteFleet(f"understand {item.id}", f"{type(error).__name__}: {error}") from error
             return None
@@ -245,21 +245,21 @@ class SubscriptionReader:
         return Job(subject, run)
 
     def _vm(self, vm_id: str) -> None:
-        self.estate.take_single(self._arm.get(vm_id, COMPUTE, f"read {vm_id}", _EXPAND))
+        self.listing.take_single(self._arm.get(vm_id, COMPUTE, f"read {vm_id}", _EXPAND))
 
     def _availability_set(self, set_id: str) -> None:
-        self.estate.take_availability_set(self._arm.get(set_id, COMPUTE, f"read {set_id}"))
+        self.listing.take_availability_set(self._arm.get(set_id, COMPUTE, f"read {set_id}"))
 
     def _scale_set(self, set_id: str) -> list[Job]:
         body = self._arm.get(set_id, COMPUTE, f"read {set_id}")
-        self.estate.take_scale_set(body)
+        self.listing.take_scale_set(body)
         return self._instance_lists(ScaleSet.of(body))
 
     def _nic(self, nic_id: str) -> None:
-        self.estate.take_nic(self._arm.get(nic_id, _network_version(nic_id), f"read {nic_id}"))
+        self.listing.take_nic(self._arm.get(nic_id, _network_version(nic_id), f"read {nic_id}"))
 
     def _public_ip(self, ip_id: str) -> None:
-        self.estate.take_public_ip(self._arm.get(ip_id, _network_version(ip_id), f"read {ip_id}"))
+        self.listing.take_public_ip(self._arm.get(ip_id, _network_version(ip_id), f"read {ip_id}"))
 
     # -- views --------------------------------------------------------------------------------------------------------
 
@@ -277,14 +277,14 @@ class SubscriptionReader:
             try:
                 self._view(vm_id)
             except NotFound:
-                self.estate.forget(vm_id.key)
+                self.listing.forget(vm_id.key)
             except AzureError as error:
                 if not report({"id": str(vm_id)}, error):
                     queue.clear()
 
     def _view(self, vm_id: VmId) -> None:
         body = self._arm.get(f"{vm_id}/instanceView", COMPUTE, f"read the instance view of {vm_id}")
-        self.estate.take_view(vm_id.key, view_of(body, vm_id))
+        self.listing.take_view(vm_id.key, view_of(body, vm_id))
 
 
 def _network_version(resource_id: str) -> str:

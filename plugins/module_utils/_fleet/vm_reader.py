@@ -29,7 +29,7 @@ class Network(t.NamedTuple):
     listed: t.Collection[str]
 
 
-class LiveReader:
+class VmReader:
     """Reads VMs and scale-set instances one by one, many at a time. Makes only GET requests."""
 
     def __init__(self, arm: Arm) -> None:

@@ -15,13 +15,12 @@ import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from .._arm.client import COMPUTE, Arm
-from .._arm.rate_limit import Clock
+from .._arm.client import COMPUTE
 from .._azure.instance_view import View
 from .._azure.vm import Vm, is_busy
 from .._errors import AzureError
-from .._fleet.vm_reader import LiveReader
 from . import guards
+from .session import Session
 
 _LONGEST_PAUSE = 2.0
 # What was read serves all VMs of a set, and a list all sets of a subscription, that are started within so many seconds.
@@ -32,11 +31,12 @@ _WORKERS = 8
 _Read = t.TypeVar("_Read")
 
 
-class OtherStarts:
+class ConcurrentStarts:
     """Looks before and after the starts of one call. ``members`` are those of each set as the guards saw them, by set key."""
 
-    def __init__(self, arm: Arm, live: LiveReader, clock: Clock, policy: guards.Policy, members: t.Mapping[str, t.Sequence[Vm]]) -> None:
-        self._arm, self._live, self._clock, self._policy, self._members = arm, live, clock, policy, members
+    def __init__(self, session: Session, members: t.Mapping[str, t.Sequence[Vm]]) -> None:
+        self._arm, self._reader, self._clock = session.arm, session.reader, session.clock
+        self._policy, self._members = session.order.policy, members
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._kept: dict[str, tuple[float, t.Any]] = {}
@@ -92,12 +92,12 @@ class OtherStarts:
         """The VMs as they are now, by key; one that is gone is not in the answer."""
         one = vms[0]
         if one.instance_id is not None:
-            return {vm.id.key: vm for vm in self._live.instances(one, thorough=False)}
+            return {vm.id.key: vm for vm in self._reader.instances(one, thorough=False)}
         listed: t.Mapping[str, View] = {}
         if sum(len(self._others(key, group)) for key, group in self._together.items()) >= _MANY:
             subscription = one.id.subscription_id.lower()
             listed = self._once(subscription, lambda: self._status(subscription))
-        alone = self._live.vms(vm.id for vm in vms if vm.id.key not in listed)
+        alone = self._reader.vms(vm.id for vm in vms if vm.id.key not in listed)
         return {key: vm for key, vm in alone.items() if vm} | {vm.id.key: _as_shown(vm, listed[vm.id.key]) for vm in vms if vm.id.key in listed}
 
     def _status(self, subscription: str) -> dict[str, View]:

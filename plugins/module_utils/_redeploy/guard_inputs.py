@@ -8,22 +8,50 @@ from __future__ import annotations
 import datetime as dt
 import typing as t
 
-from .._arm.client import COMPUTE, Arm
-from .._azure.vm import Vm
-from .._errors import AuthError, AzureError, IncompleteFleet, NotFound, SignInError
-from .._fleet.bulk_reader import Crowd
+from .._arm.client import COMPUTE
+from .._azure.maintenance import parse_time
+from .._azure.vm import Vm, VmId
+from .._errors import AuthError, AzureError, IncompleteFleet, NotFound, OptionsError, SignInError
 from .._fleet.listing import ScaleSet
 from . import guards
-from .in_progress import UnderWay
+from .session import Session
 
 _LOCKS = "2016-09-01"
 
 
-class Surroundings:
+class OpenOperations:
+    """What this controller has started on a VM and not seen end, by its journal and Azure: a view may show a VM up for a while after Azure
+    has taken on its move. For ``patience.settle`` seconds the result of a start without a URL is unknown."""
+
+    def __init__(self, session: Session) -> None:
+        self._arm, self._journal, self._settle = session.arm, session.journal, session.patience.settle
+
+    def describe(self, vm: VmId, but: str | None = None) -> str | None:
+        """What is, or may be, under way on it, other than the operation ``but``; None when nothing is. Doubt counts as yes."""
+        try:
+            attempts = self._journal.unsettled(vm)
+        except OptionsError as error:
+            return str(error)
+        return next(filter(None, (self._of(attempt) for attempt in attempts if attempt["operation"] != but)), None)
+
+    def _of(self, attempt: t.Mapping[str, t.Any]) -> str | None:
+        said = f"its {attempt['operation']} of {attempt['intent_at']} is under way"
+        url = attempt.get("operation_url") or attempt.get("location_url")
+        if not url:
+            age = (self._arm.now() - parse_time(attempt["intent_at"])).total_seconds()
+            return f"{said}, or may be" if age < self._settle else None
+        try:
+            running = self._arm.operation(url).state == "running"
+        except AzureError as error:
+            return f"{said}, or may be: {error}"
+        return said if running else None
+
+
+class GuardInputs:
     """Reads them now and lets the guards judge."""
 
-    def __init__(self, arm: Arm, crowd: Crowd, policy: guards.Policy, under_way: UnderWay) -> None:
-        self._arm, self._crowd, self._policy, self._under_way = arm, crowd, policy, under_way
+    def __init__(self, session: Session) -> None:
+        self._arm, self._bulk, self._policy, self._open = session.arm, session.bulk, session.order.policy, OpenOperations(session)
         self.members: dict[str, t.Sequence[Vm]] = {}
         """Members of each set as they were last judged, by set key."""
 
@@ -31,7 +59,7 @@ class Surroundings:
         """Refusals by VM key; ``moving`` are keys of VMs that this call has under way."""
         refusals: dict[str, guards.Refusal] = {}
         members: dict[str, t.Sequence[Vm]] = {}
-        for set_key, found in self._crowd.sets_of(vms).items():
+        for set_key, found in self._bulk.sets_of(vms).items():
             if isinstance(found, AzureError):
                 reason = f"the rest of its set cannot be judged: {found}"
                 refusals |= {vm.id.key: guards.Refusal("refused", reason) for vm in vms if vm.failure_domain.set_key == set_key}
@@ -47,14 +75,14 @@ class Surroundings:
 
     def _occupied(self, vms: t.Sequence[Vm]) -> dict[str, guards.Refusal]:
         """VMs on which an operation of another kind, started from here, may still be under way."""
-        words = {vm.id.key: self._under_way.words(vm.id, but=self._policy.operation) for vm in vms}
+        words = {vm.id.key: self._open.describe(vm.id, but=self._policy.operation) for vm in vms}
         return {key: guards.Refusal("refused", f"another operation is open on it: {said}; run again when it has ended") for key, said in words.items() if said}
 
     def _others_under_way(self, vms: t.Sequence[Vm], members: t.Mapping[str, t.Sequence[Vm]], moving: t.Collection[str]) -> dict[str, str]:
         """What earlier calls started on other members, by VM key: their views may not show it yet."""
         own = {vm.id.key for vm in vms}
         others = {vm.id for vm in vms for vm in members[vm.failure_domain.set_key] if vm.id.key not in own and vm.id.key not in moving}
-        return {vm_id.key: said for vm_id in others if (said := self._under_way.words(vm_id))}
+        return {vm_id.key: said for vm_id in others if (said := self._open.describe(vm_id))}
 
     def _scaling(self, vms: t.Sequence[Vm], members: t.Mapping[str, t.Sequence[Vm]]) -> dict[str, guards.Refusal]:
         """Scale sets that change now: their instances come, go and are renumbered, so none is started."""

@@ -15,14 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from .._arm import activity_log
 from .._arm.activity_log import ActivityLog
-from .._arm.client import Arm
-from .._arm.rate_limit import Clock
 from .._azure.maintenance import UNKNOWN_ATTEMPT, format_time, parse_time
 from .._azure.vm import Vm
 from .._errors import AzureError
-from .._fleet.vm_reader import LiveReader
-from .journal import NOT_EXECUTED, Journal
-from .watch import Patience
+from .journal import NOT_EXECUTED
+from .session import Session
 
 MAINTENANCE = "perform_maintenance"
 _WORKERS = 12
@@ -69,10 +66,10 @@ def iteration_of(vm: Vm, operation: str, since: dt.datetime | None) -> str | Non
 class History:
     """Looks at earlier attempts of one operation; ``patience.settle`` is how long an unanswered start stays in doubt."""
 
-    def __init__(self, arm: Arm, journal: Journal, live: LiveReader, clock: Clock, patience: Patience, operation: str,
-                 since: dt.datetime | None) -> None:
-        self._arm, self._journal, self._live, self._clock, self._patience = arm, journal, live, clock, patience
-        self._operation, self._since, self._log = operation, since, ActivityLog(arm)
+    def __init__(self, session: Session) -> None:
+        self._arm, self._journal, self._reader, self._clock = session.arm, session.journal, session.reader, session.clock
+        self._patience, self._operation, self._since = session.patience, session.operation, session.order.since
+        self._log = ActivityLog(session.arm)
         self.waited = False
         """Whether settling attempts took time, so that views read before are old."""
 
@@ -101,7 +98,7 @@ class History:
         """The VMs as they are now; one that cannot be read, or is gone, as it was."""
         def read(vm: Vm) -> Vm:
             try:
-                return self._live.vm(vm.id) or vm
+                return self._reader.vm(vm.id) or vm
             except AzureError:
                 return vm
 

@@ -12,26 +12,19 @@ from __future__ import annotations
 
 import datetime as dt
 import typing as t
-from dataclasses import dataclass
 
 from .._arm.client import Arm
 from .._arm.rate_limit import Clock
 from .._azure.maintenance import format_time
 from .._azure.vm import Vm, VmId
 from .._errors import AuthError, AzureError, OptionsError
-from .._fleet.bulk_reader import Crowd
-from .._fleet.vm_reader import LiveReader
-from . import guards
-from .concurrent_starts import OtherStarts
-from .guard_inputs import Surroundings
+from .concurrent_starts import ConcurrentStarts
+from .guard_inputs import GuardInputs
 from .history import History
-from .in_progress import UnderWay
 from .journal import Journal
-from .results import Results
-from .retry_queue import Queue
+from .session import Order, Patience, Session
 from .start import Starter
-from .supervise import Following
-from .watch import Patience
+from .supervise import Supervisor
 
 # Guards speak about views that are at most so old: as long as reading takes when nothing holds it up.
 _FRESH_SECONDS, _SECONDS_A_VM = 60.0, 0.2
@@ -41,37 +34,18 @@ _ROUNDS = 3
 _GRACE = 30.0
 
 
-@dataclass(frozen=True)
-class Order:
-    """What was asked for. ``vms`` are ids as the caller spelled them; ``since`` is the time of the mail for plain redeploys;
-    without ``start`` the call only attaches to what is under way; ``approve`` cuts waits for Scheduled Events short."""
-
-    vms: t.Sequence[str]
-    policy: guards.Policy
-    since: dt.datetime | None = None
-    start: bool = True
-    wait: bool = True
-    check: bool = False
-    approve: bool = False
-
-
 class Redeploy:
     """One call of the module."""
 
     def __init__(self, arm: Arm, journal: Journal, clock: Clock, patience: Patience, order: Order) -> None:
         self._arm, self._journal, self._clock, self._order = arm, journal, clock, order
         arm.reader.limit(patience.deadline, patience.stopping, min(_GRACE, (patience.deadline - clock.monotonic()) / 2))
-        operation = order.policy.operation
-        live = LiveReader(arm)
+        session = Session.begin(arm, journal, clock, patience, order)
         self._read_at = clock.monotonic()
-        self._crowd = Crowd(arm, live, "dynamic_public_ip" in order.policy.refuse)
-        self._results = Results(arm, order.vms, operation)
-        self._history = History(arm, journal, live, clock, patience, operation, order.since)
-        self._surroundings = Surroundings(arm, self._crowd, order.policy, UnderWay(arm, journal, patience.settle))
-        queue = Queue(patience.retries)
-        others = OtherStarts(arm, live, clock, order.policy, self._surroundings.members)
-        self._starter = Starter(arm, journal, live, self._history, self._results, queue, clock, patience, operation, order.since, others)
-        self._following = Following(arm, journal, self._crowd, clock, patience, order, self._results, queue, self._starter, self._judged_anew)
+        self._bulk, self._results = session.bulk, session.results
+        self._history, self._guard_inputs = History(session), GuardInputs(session)
+        self._starter = Starter(session, self._history, ConcurrentStarts(session, self._guard_inputs.members))
+        self._supervisor = Supervisor(session, self._starter, self._judged_anew)
 
     def run(self) -> dict[str, t.Any]:
         """The module result: every VM's outcome keyed by the id the caller gave.
@@ -92,7 +66,7 @@ class Redeploy:
         else:
             self._starter.start(cleared)
         if not self._order.check:
-            self._following.run()
+            self._supervisor.run()
         changed = bool(self._starter.posted) or bool(self._order.check and cleared)
         return self._results.fold(changed)
 
@@ -160,7 +134,7 @@ class Redeploy:
 
     def _now(self, ids: t.Sequence[VmId]) -> dict[str, Vm | AzureError | None]:
         self._read_at = self._clock.monotonic()
-        return self._crowd.vms(ids)
+        return self._bulk.vms(ids)
 
     def _judged_anew(self, vms: t.Sequence[Vm], moving: t.Collection[str]) -> list[Vm]:
         return self._cleared(self._again(vms), moving)
@@ -177,7 +151,7 @@ class Redeploy:
         return []
 
     def _passed(self, vms: t.Sequence[Vm], moving: t.Collection[str]) -> list[Vm]:
-        refusals = self._surroundings.check(vms, self._arm.now(), moving)
+        refusals = self._guard_inputs.check(vms, self._arm.now(), moving)
         for key, refusal in refusals.items():
             self._results.settle(key, *refusal)
         return [vm for vm in vms if vm.id.key not in refusals]

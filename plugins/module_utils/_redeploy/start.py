@@ -10,19 +10,18 @@ import typing as t
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
-from .._arm.client import COMPUTE, Arm, PostResult
-from .._arm.rate_limit import Clock
+from .._arm.client import COMPUTE, PostResult
 from .._azure import error_codes
 from .._azure.maintenance import format_time, parse_time
 from .._azure.vm import Vm
 from .._errors import AzureError, OptionsError
-from .._fleet.vm_reader import LiveReader
-from .concurrent_starts import OtherStarts
+from .concurrent_starts import ConcurrentStarts
 from .history import MAINTENANCE, History, iteration_of
-from .journal import NOT_EXECUTED, Journal
-from .results import Results, refusal_words
-from .retry_queue import Queue, Waiting
-from .watch import Patience, Watched
+from .journal import NOT_EXECUTED
+from .results import refusal_words
+from .retry_queue import Waiting
+from .session import Session
+from .watch import Watched
 
 _WORKERS = 16
 _THROTTLE_SECONDS = 60.0
@@ -35,11 +34,11 @@ ACTIONS = {"perform_maintenance": "performMaintenance", "redeploy": "redeploy", 
 class Starter:
     """Starts VMs that all guards let pass. ``open`` are those under way, ``posted`` those that were or may have been started."""
 
-    def __init__(self, arm: Arm, journal: Journal, live: LiveReader, history: History, results: Results, queue: Queue, clock: Clock,
-                 patience: Patience, operation: str, since: t.Any, others: OtherStarts) -> None:
-        self._arm, self._journal, self._live, self._history = arm, journal, live, history
-        self._results, self._queue, self._clock, self._patience = results, queue, clock, patience
-        self._operation, self._since, self._others = operation, since, others
+    def __init__(self, session: Session, history: History, others: ConcurrentStarts) -> None:
+        self._arm, self._journal, self._reader, self._clock = session.arm, session.journal, session.reader, session.clock
+        self._results, self._queue, self._patience = session.results, session.queue, session.patience
+        self._operation, self._since = session.operation, session.order.since
+        self._history, self._others = history, others
         self.open: dict[str, Watched] = {}
         self.posted: set[str] = set()
         self._one_by_one: set[str] = set()
@@ -215,7 +214,7 @@ class Starter:
         if word != error_codes.LOOK:
             return "refused", said
         try:
-            now = self._live.vm(vm.id)
+            now = self._reader.vm(vm.id)
         except AzureError as error:
             return "not_allowed", f"{said}; then {error}"
         if now is None:

@@ -7,32 +7,28 @@ from __future__ import annotations
 
 import typing as t
 
-from .._arm.client import Arm
-from .._arm.rate_limit import Clock
 from .._azure.maintenance import format_time
 from .._azure.vm import Vm
 from .._errors import AzureError, OptionsError
-from .._fleet.bulk_reader import Crowd
 from .event_approval import Approvals
-from .journal import Journal
-from .results import Results
-from .retry_queue import Queue, Waiting
+from .retry_queue import Waiting
+from .session import Session
 from .start import Starter
-from .watch import Patience, Watch, Watched
+from .watch import Watch, Watched
 
 _OF_THE_ATTEMPT = ("ended_at", "elapsed_seconds", "after", "state_after", "state_before", "before")
 Clear = t.Callable[[t.Sequence[Vm], t.Collection[str]], list[Vm]]
 
 
-class Following:
+class Supervisor:
     """Follows everything that was started, and starts what had to wait, until all is through or the time limit comes."""
 
-    def __init__(self, arm: Arm, journal: Journal, crowd: Crowd, clock: Clock, patience: Patience, order: t.Any, results: Results, queue: Queue,
-                 starter: Starter, clear: Clear) -> None:
-        self._arm, self._journal, self._crowd, self._clock, self._patience = arm, journal, crowd, clock, patience
-        self._order, self._results, self._queue, self._starter, self._clear = order, results, queue, starter, clear
-        self._watch = Watch(arm, crowd, clock, patience, self._witness)
-        self._approvals = Approvals(arm, clock, order.approve)
+    def __init__(self, session: Session, starter: Starter, clear: Clear) -> None:
+        self._arm, self._journal, self._bulk, self._clock = session.arm, session.journal, session.bulk, session.clock
+        self._patience, self._order, self._results, self._queue = session.patience, session.order, session.results, session.queue
+        self._starter, self._clear = starter, clear
+        self._watch = Watch(session, self._witness)
+        self._approvals = Approvals(session.arm, session.clock, session.order.approve)
         self._total, self._looked_at = 0, 0.0
 
     def run(self) -> None:
@@ -138,7 +134,7 @@ class Following:
     def _as_it_is(self, item: Watched) -> Vm | None:
         """A VM whose operation still runs, which shows whether it ever went down."""
         try:
-            after = self._crowd.vm(item.vm, self._crowd.network([]))
+            after = self._bulk.vm(item.vm, self._bulk.network([]))
         except AzureError:
             return None
         if after and not item.note and after.power_state == "running" and after.agent == "ready" and item.ended is None:

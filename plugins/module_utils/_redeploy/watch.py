@@ -18,14 +18,12 @@ from dataclasses import dataclass, field
 
 from .._arm import activity_log
 from .._arm.activity_log import ActivityLog
-from .._arm.client import Arm
-from .._arm.rate_limit import Clock
 from .._azure.maintenance import format_time
 from .._azure.vm import Vm, VmId
 from .._errors import AzureError
-from .._fleet.bulk_reader import Crowd
 from .._fleet.vm_reader import Network
 from .outcome import Ended, Verdict, judge
+from .session import Session
 
 _WORKERS = 16
 # What Compute allows a minute of one operation and of one VM's view; a short poll interval must not outrun it.
@@ -64,26 +62,12 @@ class Watched:
     views: collections.deque[float] = field(default_factory=lambda: collections.deque(maxlen=_VIEWS_A_MINUTE))
 
 
-@dataclass(frozen=True)
-class Patience:
-    """``interval`` seconds between two looks, ``deadline`` on the clock for the whole call, and ``settle`` seconds for which
-    a block may lag behind its operation, or a start without an answer stays in doubt. ``stopping`` tells that the call is to
-    end now, leaving everything as it is. ``retries`` and ``retry_pause`` say how often and how late a VM is tried again."""
-
-    interval: float
-    deadline: float
-    settle: float
-    stopping: t.Callable[[], bool] = lambda: False
-    retries: int = 2
-    retry_pause: float = 600.0
-
-
 class Watch:
     """Watches many VMs to their verdicts. ``witness`` is told once of each in which something was seen that a later look may not show."""
 
-    def __init__(self, arm: Arm, crowd: Crowd, clock: Clock, patience: Patience, witness: t.Callable[[Watched], None]) -> None:
-        self._arm, self._crowd, self._clock, self._patience, self._witness = arm, crowd, clock, patience, witness
-        self._log = ActivityLog(arm)
+    def __init__(self, session: Session, witness: t.Callable[[Watched], None]) -> None:
+        self._arm, self._bulk, self._clock, self._patience = session.arm, session.bulk, session.clock, session.patience
+        self._witness, self._log = witness, ActivityLog(session.arm)
 
     def look(self, items: t.Sequence[Watched], last: bool = False) -> list[Watched]:
         """One look at all of them; those whose verdict is final now. ``last``: there is no later look, every verdict is."""
@@ -91,12 +75,12 @@ class Watch:
         due = [item for item in items if now >= item.not_before or last]
         running = [item for item in due if item.ended is None]
         trusted = [] if last else [item for item in running if item.url and now - max([item.begun, *item.polls]) < _LONGEST_TRUST]
-        in_motion = self._crowd.in_motion([item.vm for item in trusted])
+        in_motion = self._bulk.in_motion([item.vm for item in trusted])
         for item in trusted:
             item.verdict = _RUNNING if in_motion.get(item.vm.key) else item.verdict
         over = [item for item in due if item.ended is not None]
         seen = [item for item in trusted if in_motion.get(item.vm.key) is False and item.operation == "perform_maintenance"]
-        network = self._crowd.network([item.vm for item in over + seen])
+        network = self._bulk.network([item.vm for item in over + seen])
         with ThreadPoolExecutor(_WORKERS) as pool:
             final = self._final(pool, seen, lambda item: self._shows_end(item, network))
             asked = [item for item in running if item.ended is None and not in_motion.get(item.vm.key)]
@@ -105,7 +89,7 @@ class Watch:
             mute = [item for item in asked if item.ended is None and item.trouble and item.operation == "perform_maintenance"]
             final |= self._final(pool, mute, lambda item: self._shows_end(item, network))
             over += [item for item in asked if item.ended is not None and item not in mute]
-            network = network if network.listed else self._crowd.network([item.vm for item in over])
+            network = network if network.listed else self._bulk.network([item.vm for item in over])
             final |= self._final(pool, over, lambda item: self._view(item, network))
         if not last:
             return [item for item in items if item.vm.key in final]
@@ -151,7 +135,7 @@ class Watch:
         if item.code_before == "MaintenanceCompleted" or not self._allowed(item.views):
             return None
         try:
-            after = self._crowd.vm(item.vm, network)
+            after = self._bulk.vm(item.vm, network)
         except AzureError:
             return None
         if after is None or after.status is None or not after.status.completed or after.busy:
@@ -163,7 +147,7 @@ class Watch:
         """Read the VM and judge; True when the verdict is final. Raises AzureError when it cannot be read now."""
         if not self._allowed(item.views):
             return False
-        item.after = self._crowd.vm(item.vm, network)
+        item.after = self._bulk.vm(item.vm, network)
         if item.after is None:
             item.verdict = Verdict("failed", "the VM no longer exists")
             return True
@@ -182,7 +166,7 @@ class Watch:
             wait_for = "settle"  # what the block said before the attempt may not be its answer yet
         final = wait_for is None or (wait_for == "settle" and waited >= self._patience.settle)
         if final:
-            item.after = self._crowd.with_addresses(item.after, network)
+            item.after = self._bulk.with_addresses(item.after, network)
         return final
 
     def _judge(self, item: Watched) -> Verdict:

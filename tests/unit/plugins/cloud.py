@@ -19,8 +19,8 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.maintenance import parse_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.guards import Policy
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.journal import Journal
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.redeploy import Order, Redeploy
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.watch import Patience
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.redeploy import Redeploy
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.session import Order, Patience
 
 SUBSCRIPTION = "5ab00000-0000-4000-8000-000000000001"
 OTHER = "5ab00000-0000-4000-8000-00000000000b"

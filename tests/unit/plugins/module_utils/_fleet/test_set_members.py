@@ -10,7 +10,7 @@ from unit.plugins.cloud import FLEET, MANY, POOLS, SUBSCRIPTION, Cloud
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import Addresses, VmId
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import IncompleteFleet
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.vm_reader import LiveReader
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.vm_reader import VmReader
 
 MODELS, OWN, RESOURCES, SETS = r"Microsoft.Compute/virtualMachines\?api", r"flex/virtualMachines\?", r"/resources\?", r"availabilitySets\?"
 SCALE_SET, INSTANCES = r"virtualMachineScaleSets/flex\?", r"pool/virtualMachines\?"
@@ -253,7 +253,7 @@ def test_a_view_that_is_not_to_be_had_is_no_vm_that_is_gone(pools):
     pools.fault(r"pool/virtualMachines/3\?", count=0, body=pools.simulator.world.view.instance(instance))
     pools.fault("pool/virtualMachines/3/instanceView", count=0, status=404)
     with pytest.raises(IncompleteFleet, match="the VM itself is there"):
-        LiveReader(pools.arm()).vm(VmId.parse(pools.id("pool_3")))
+        VmReader(pools.arm()).vm(VmId.parse(pools.id("pool_3")))
 
 
 def test_a_started_vm_is_not_gone_with_its_interfaces(tmp_path, tmp_path_factory, monkeypatch):
@@ -271,7 +271,7 @@ def test_a_started_vm_is_not_gone_with_its_interfaces(tmp_path, tmp_path_factory
 
 def test_an_answer_about_interfaces_that_is_lenient(pools):
     pools.fault("pool/virtualMachines/3/networkInterfaces", count=0, status=404)
-    reader, vm_id = LiveReader(pools.arm()), VmId.parse(pools.id("pool_3"))
+    reader, vm_id = VmReader(pools.arm()), VmId.parse(pools.id("pool_3"))
     assert reader.vm(vm_id, addresses=True, lenient=True).addresses == Addresses()
     with pytest.raises(IncompleteFleet, match="network interfaces"):
         reader.vm(vm_id, addresses=True)
