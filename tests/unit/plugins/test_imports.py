@@ -40,8 +40,11 @@ CONTROLLER = {
     "_run": BASE,
 }
 """The same of plugin_utils, which only the controller's process imports."""
-PURE = ("_azure", "_rollout", "_inventory/hosts.py", "_inventory/overlay.py", "_inventory/cache.py", "_alert/alert.py", "_alert/action_group.py", "_eda/announcements.py", "_fleet/listing.py", "_fleet/selection.py",
-        "_fleet/summary.py", "_guest/haproxy.py", "_guest/minimum.py", "_redeploy/guards.py", "_redeploy/outcome.py", "_mark/recovery.py", "_run/restart.py", "_run/command.py", "_run/left_drained.py")
+PURE = (
+    "_azure", "_rollout", "_inventory/hosts.py", "_inventory/overlay.py", "_inventory/cache.py", "_alert/alert.py", "_alert/action_group.py",
+    "_eda/announcements.py", "_fleet/listing.py", "_fleet/selection.py", "_fleet/summary.py", "_guest/haproxy.py", "_guest/minimum.py",
+    "_redeploy/guards.py", "_redeploy/outcome.py", "_mark/recovery.py", "_run/restart.py", "_run/command.py", "_run/left_drained.py",
+)
 """Folders and files that decide over plain values: no I/O, no Ansible, and now is an argument."""
 WRITES = "_rollout/documents.py"
 PACKAGES = {"_azure/query.py": {"jmespath"}}
@@ -121,7 +124,7 @@ def test_the_arrows_between_packages_make_no_circle() -> None:
 
 
 def test_files_of_a_package_make_no_circle() -> None:
-    graph = {path: {name for name in imports(path)} for path in files(UTILS)}
+    graph = {path: imports(path) for path in files(UTILS)}
     modules = {OURS + ".".join(path.relative_to(PLUGINS).with_suffix("").parts): path for path in graph}
     done: set[Path] = set()
     under_way: list[Path] = []
