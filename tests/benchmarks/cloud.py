@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from simulator import generate
+from simulator.fleet import generate
 from simulator.server import Simulator
 
 _START_SECONDS = 300
@@ -24,7 +24,7 @@ _TESTS = Path(__file__).resolve().parents[1]
 
 
 class Cloud:
-    """A running simulator; a context manager. ``settings`` go to :func:`simulator.generate.fleet`."""
+    """A running simulator; a context manager. ``settings`` go to :func:`simulator.fleet.generate.fleet`."""
 
     def __init__(self, vms: int, state: Path, **settings: Any) -> None:
         self._order = json.dumps({"vms": vms, "state": str(state), "settings": settings})

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from demo import processes
-from simulator import fleetfile, maintenance
+from simulator.fleet import fleet_file
+from simulator.runtime import maintenance
 
 _START_SECONDS = 90.0
 _STOP_SECONDS = 45.0
@@ -35,7 +36,7 @@ class Cloud:
         self._process: subprocess.Popen[str] | None = None
         self._guests: dict[str, Any] = {}
         self.env_file = state / "env.sh"
-        self.fleet = fleetfile.build(fleetfile.read(fleet), datetime.now(UTC))
+        self.fleet = fleet_file.build(fleet_file.read(fleet), datetime.now(UTC))
         self._vms = {vm.name: vm for vm in self.fleet.vms.values()}
 
     def check_addresses(self, port: int) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from simulator import certs
+from simulator.wire import certs
 
 from kubeapi import controllers, discovery, errors, selectors
 from kubeapi.cluster import Cluster

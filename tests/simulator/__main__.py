@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from .guestlink import StartError
-from .schema import FleetError
+from .fleet.schema import FleetError
+from .runtime.guest_link import StartError
 from .server import Simulator
 
 GUESTS_HEAD = """\

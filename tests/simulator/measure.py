@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlencode
 
-from . import generate
+from .fleet import generate
 
 _COMPUTE, _NETWORK = "providers/Microsoft.Compute", "providers/Microsoft.Network"
 _LISTS = (

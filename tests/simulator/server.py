@@ -11,15 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import certs, fleetfile
-from .clock import Clock
-from .control import Control
-from .estate import Fleet
-from .guestlink import NoGuests, RealGuests
-from .imds import Imds
+from .api.control import Control
+from .api.tls import TlsServer
+from .api.world import World
+from .fleet import fleet_file
+from .fleet.fleet import Fleet
+from .imds.service import Imds
+from .runtime.clock import Clock
+from .runtime.guest_link import NoGuests, RealGuests
 from .store import Store
-from .wire import TlsServer
-from .world import World
+from .wire import certs
 
 
 class Simulator:
@@ -42,8 +43,8 @@ class Simulator:
     ) -> None:
         self.directory = Path(state_dir).resolve()
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._data = fleetfile.read(fleet)
-        self._digest = fleetfile.digest(self._data)
+        self._data = fleet_file.read(fleet)
+        self._digest = fleet_file.digest(self._data)
         self._store = Store(self.directory)
         self._port = port
         self._latency_ms = latency_ms
@@ -121,9 +122,9 @@ class Simulator:
             clock = Clock(saved["clock_offset"])
         else:
             real = datetime.now(UTC)
-            self._epoch = fleetfile.start_time(self._data, real)
+            self._epoch = fleet_file.start_time(self._data, real)
             clock = Clock((self._epoch - real).total_seconds())
-        fleet = fleetfile.build(self._data, self._epoch)
+        fleet = fleet_file.build(self._data, self._epoch)
         if self._latency_ms is not None:
             fleet.latency_ms = self._latency_ms
         world = World(fleet, self.directory, clock, self._link)

@@ -12,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from . import fleetsets
-from .clock import iso
-from .operation import Operation, SetOperation
-from .world import World
+from .api.world import World
+from .fleet import build_sets
+from .runtime.clock import iso
+from .runtime.operation import Operation, SetOperation
 
 _STATE = "state.json"
 _CHEAP_SECONDS = 0.02
@@ -73,7 +73,7 @@ class Store:
             group = fleet.scale_sets[key]
             group.provisioning = item["provisioning"]
             while group.next_number < item["next_number"]:
-                fleetsets.add_instance(group.name, fleet, group, {})
+                build_sets.add_instance(group.name, fleet, group, {})
         for key in saved["deleted"]:
             if key in fleet.vms:
                 fleet.remove(fleet.vms[key])

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import simulator
 import yaml
-from simulator.generate import fleet
+from simulator.fleet.generate import fleet
 from simulator.guests import Guests
 from simulator.server import Simulator
 

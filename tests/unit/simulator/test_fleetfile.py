@@ -9,18 +9,18 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from simulator import fleetfile
-from simulator.clock import parse_when
-from simulator.generate import fleet as generated
-from simulator.schema import FleetError
+from simulator.fleet import fleet_file
+from simulator.fleet.generate import fleet as generated
+from simulator.fleet.schema import FleetError
+from simulator.runtime.clock import parse_when
 
 NOW = datetime(2026, 3, 2, 10, 20, 30, tzinfo=timezone.utc)
-FLEETS = Path(fleetfile.__file__).parent / "fleets"
+FLEETS = Path(fleet_file.__file__).parents[1] / "fleets"
 
 
 def build(data):
     """The Fleet of a file or of data."""
-    return fleetfile.build(fleetfile.read(data), NOW)
+    return fleet_file.build(fleet_file.read(data), NOW)
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_mistakes_are_named(small, change, words):
 
 def test_a_missing_or_broken_file(tmp_path):
     with pytest.raises(FleetError, match="nope.yml"):
-        fleetfile.read(tmp_path / "nope.yml")
+        fleet_file.read(tmp_path / "nope.yml")
     (tmp_path / "broken.yml").write_text("vms: [", encoding="utf-8")
     with pytest.raises(FleetError, match="broken.yml"):
-        fleetfile.read(tmp_path / "broken.yml")
+        fleet_file.read(tmp_path / "broken.yml")
 
 
 @pytest.mark.parametrize(

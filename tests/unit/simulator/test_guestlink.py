@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from simulator.guestlink import StartError
+from simulator.runtime.guest_link import StartError
 
 
 class FakeGuests:

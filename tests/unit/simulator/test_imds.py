@@ -11,7 +11,7 @@ import os
 from datetime import datetime, timedelta
 
 import pytest
-from simulator.imds_events import VERSIONS
+from simulator.imds.events import VERSIONS
 
 NET = f"127.{150 + os.getpid() % 50}.{os.getpid() // 50 % 250}"
 PORT = 8169

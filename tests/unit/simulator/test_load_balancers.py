@@ -9,8 +9,8 @@ import copy
 
 import pytest
 import yaml
-from simulator import fleetfile
-from simulator.schema import FleetError
+from simulator.fleet import fleet_file
+from simulator.fleet.schema import FleetError
 from simulator.server import Simulator
 
 from .conftest import SMALL, Arm
@@ -201,5 +201,5 @@ def test_somebody_else_writes_in_between(arm):
 def test_mistakes_in_the_fleet_file(change, words):
     data = {**yaml.safe_load(SMALL.read_text(encoding="utf-8")), "load_balancers": [{**copy.deepcopy(BALANCERS[0]), **change}]}
     with pytest.raises(FleetError) as error:
-        fleetfile.build(fleetfile.read(data), NOW)
+        fleet_file.build(fleet_file.read(data), NOW)
     assert words in str(error.value)

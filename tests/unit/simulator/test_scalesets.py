@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 from urllib.parse import quote
 
 import pytest
-from simulator import fleetfile
-from simulator.schema import FleetError
+from simulator.fleet import fleet_file
+from simulator.fleet.schema import FleetError
 
 NOW = datetime(2026, 3, 2, 10, 20, 30, tzinfo=timezone.utc)
 VMS = "providers/Microsoft.Compute/virtualMachines"
@@ -144,7 +144,7 @@ def test_a_vm_may_name_a_flexible_set(run, small):
 
 def test_members_are_dealt_to_zones_then_domains(small):
     pool = POOL | {"zones": ["1", "2"], "update_domains": 2, "capacity": 5}
-    fleet = fleetfile.build(fleetfile.read(small | {"scale_sets": [pool]}), NOW)
+    fleet = fleet_file.build(fleet_file.read(small | {"scale_sets": [pool]}), NOW)
     placed = [(vm.zone, vm.update_domain) for vm in fleet.members(next(iter(fleet.scale_sets.values())))]
     assert placed == [("1", 0), ("2", 0), ("1", 1), ("2", 1), ("1", 0)]
 
@@ -166,10 +166,10 @@ def test_members_are_dealt_to_zones_then_domains(small):
 )
 def test_mistakes_are_named(small, group, words):
     with pytest.raises(FleetError, match=r"scale_sets\[0\].*" + words):
-        fleetfile.build(fleetfile.read(small | {"scale_sets": [group]}), NOW)
+        fleet_file.build(fleet_file.read(small | {"scale_sets": [group]}), NOW)
 
 
 def test_a_vm_may_not_name_a_uniform_set(small):
     small["vms"].append({"name": "own", "scale_set": "pool"})
     with pytest.raises(FleetError, match="is uniform"):
-        fleetfile.build(fleetfile.read(small | {"scale_sets": [POOL]}), NOW)
+        fleet_file.build(fleet_file.read(small | {"scale_sets": [POOL]}), NOW)

@@ -9,8 +9,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from simulator import generate
-from simulator.items import Items
+from simulator.fleet import generate
+from simulator.views.items import Items
 
 VMS = "providers/Microsoft.Compute/virtualMachines"
 LISTS = (VMS, f"{VMS}?statusOnly=true", f"resourceGroups/alpha/{VMS}?$expand=instanceView")

@@ -9,7 +9,7 @@ import dataclasses
 import time
 
 import pytest
-from simulator.view_network import nic
+from simulator.views.network import nic
 from unit.plugins.cloud import OTHER, SUBSCRIPTION
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.client import Arm

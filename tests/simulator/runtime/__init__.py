@@ -1,0 +1,6 @@
+# Copyright (c) 2026 fleetops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What happens as time goes by: the clock, operations, the ledger, guests going down and coming up."""
+
+from __future__ import annotations
