@@ -50,7 +50,7 @@ class Simulator:
         self._latency_ms = latency_ms
         self._link = RealGuests(guests) if guests is not None else NoGuests()
         self._server: TlsServer | None = None
-        self._imds = Imds(lambda: self.world)
+        self._imds = Imds(lambda: self.world.events)
         self._pump = threading.Thread(target=self._run_pump, daemon=True, name="operations")
         self._stopping = False
         saved = None if fresh else self._store.load(self._digest)

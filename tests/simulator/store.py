@@ -14,8 +14,8 @@ from typing import Any
 
 from .api.world import World
 from .fleet import build_sets
-from .runtime.clock import iso
 from .runtime.operation import Operation, SetOperation
+from .wire.times import iso
 
 _STATE = "state.json"
 _CHEAP_SECONDS = 0.02

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from ..wire.messages import ArmError, Request, Response
 from .lookup import need_group, not_found
 from .paging import page
-from .routing import ArmError, Request, Response, Route, route
+from .routing import Route, route
 
 if TYPE_CHECKING:
     from .world import World

@@ -9,9 +9,10 @@ import re
 from typing import TYPE_CHECKING
 
 from ..fleet.model import AvailabilitySet, Vm
+from ..wire.messages import ArmError, Request, Response
 from .lookup import COMPUTE, find_vm, metered, need_group, not_found
 from .paging import page
-from .routing import ArmError, Request, Response, Route, route
+from .routing import Route, route
 
 if TYPE_CHECKING:
     from .world import World

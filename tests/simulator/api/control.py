@@ -11,12 +11,12 @@ from typing import Any
 
 from ..fleet import build_load_balancers, build_vms, schema
 from ..fleet.build_sets import resize
+from ..fleet.faults import check_fault
 from ..fleet.model import Vm
 from ..fleet.schema import FleetError
 from ..imds.events import check_event
-from ..runtime.clock import iso, parse_when
-from .faults import check_fault
-from .routing import ArmError, Request, Response
+from ..wire.messages import ArmError, Request, Response
+from ..wire.times import iso, parse_when
 from .world import World
 
 _PATCH = schema.keys({**build_vms.STATE, "public": schema.maybe(schema.text), "approve": schema.flag, "event": check_event})

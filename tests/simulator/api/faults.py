@@ -10,52 +10,11 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..fleet import build_load_balancers, schema
-from ..fleet.schema import FleetError
-from .routing import Page, Request, Response
-
-_MATCH: dict[str, schema.Check] = {
-    "method": schema.text,
-    "path": schema.text,
-    "nth": schema.whole(1),
-    "count": schema.whole(0),
-}
-_TABLE: dict[str, schema.Check] = {
-    "match": schema.keys(_MATCH),
-    "status": schema.whole(100),
-    "code": schema.text,
-    "message": schema.text,
-    "retry_after": schema.whole(0),
-    "wrapped": schema.flag,
-    "executed": schema.flag,
-    "body": schema.anything,
-    "truncate": schema.flag,
-    "drop": schema.one_of("before", "after"),
-    "cut": schema.flag,
-    "lose_next_link": schema.flag,
-    "empty_page": schema.flag,
-    "expire_token": schema.flag,
-    "delete_vm": schema.text,
-    "load_balancer": build_load_balancers.check_change,
-    "delay": schema.seconds,
-    "headers": schema.map_of(schema.text),
-}
+from ..wire.messages import Page, Request, Response
 
 
 class Dropped(Exception):
     """The connection ends here, without an answer."""
-
-
-def check_fault(where: str, value: Any) -> dict[str, Any]:
-    """Check one declared fault."""
-    known = schema.keys(_TABLE, ("match",))(where, value)
-    try:
-        re.compile(known["match"].get("path", ""))
-    except re.error as error:
-        raise FleetError(f"{where}.match.path: {error}") from None
-    if len(known) == 1:
-        raise FleetError(f"{where}: says no fault (known: {', '.join(key for key in _TABLE if key != 'match')})")
-    return known
 
 
 @dataclass

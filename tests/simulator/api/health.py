@@ -12,14 +12,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..fleet.model import Vm
-from ..runtime.clock import parse_when, precise
 from ..views import health, kql_run
 from ..views.graph_tables import tables
 from ..views.kql import BadQuery
+from ..wire.messages import ArmError, Request, Response
+from ..wire.times import parse_when, precise
 from . import scheduled_events
 from .lookup import find_instance, find_vm
 from .paging import page
-from .routing import ArmError, Request, Response, Route, route
+from .routing import Route, route
 from .scale_sets import INSTANCE
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from .routing import Request, Response, Route, route
+from ..wire.messages import Request, Response
+from .routing import Route, route
 
 if TYPE_CHECKING:
     from .world import World

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..fleet.load_balancers import ADMIN_STATES, Address, LoadBalancer, Pool, Update
 from ..views.load_balancers import load_balancer, pool_of
+from ..wire.messages import ArmError, Request, Response
 from . import locks
 from .lookup import need_group, not_found
 from .paging import page
-from .routing import ArmError, Request, Response, Route, route
+from .routing import Route, route
 
 if TYPE_CHECKING:
     from .world import World

@@ -8,17 +8,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..fleet import schema
 from ..fleet.fleet import Fleet
 from ..fleet.model import Vm
-from .routing import ArmError, Request, Response, Route, route
+from ..wire.messages import ArmError, Request, Response
+from .routing import Route, route
 
 if TYPE_CHECKING:
     from .world import World
-
-check_lock = schema.keys(
-    {"name": schema.text, "level": schema.one_of("ReadOnly", "CanNotDelete"), "scope": schema.text}, ("name", "level", "scope")
-)
 
 
 def routes(world: World) -> list[Route]:

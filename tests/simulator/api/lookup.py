@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..fleet.model import ScaleSet, Vm
-from .routing import ArmError, Response
+from ..wire.messages import ArmError, Response
 
 if TYPE_CHECKING:
     from .world import World

@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..fleet.model import guid
-from ..runtime.clock import parse_when, precise
 from ..runtime.ledger import Entry
+from ..wire.messages import ArmError, Request, Response
+from ..wire.times import parse_when, precise
 from .paging import page
-from .routing import ArmError, Request, Response, Route, route
+from .routing import Route, route
 
 if TYPE_CHECKING:
     from .world import World

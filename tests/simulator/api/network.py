@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..fleet.model import Vm
 from ..views import network
+from ..wire.messages import Request, Response
 from .lookup import need_group, not_found
 from .paging import page
-from .routing import Request, Response, Route, route
+from .routing import Route, route
 
 if TYPE_CHECKING:
     from .world import World

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from ..fleet.model import Vm
 from ..fleet.transitions import KINDS
 from ..runtime.operation import Operation, SetOperation
+from ..wire.messages import ArmError, Request, Response
 from . import refusals
 from .lookup import COMPUTE, find_instance, find_scale_set, find_vm, metered
-from .routing import ArmError, Request, Response, Route, route
+from .routing import Route, route
 from .scale_sets import INSTANCE, ONE, not_for
 
 if TYPE_CHECKING:

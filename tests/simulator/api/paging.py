@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from .routing import ArmError, Page, Request, Response, encode
+from ..wire.messages import ArmError, Page, Request, Response, encode
 
 if TYPE_CHECKING:
     from .world import World

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from .routing import Response
+from ..wire.messages import Response
 
 # policy: (refill per minute and bucket of one resource, of the subscription in a region); None: not kept per resource
 POLICIES = {

@@ -10,8 +10,8 @@ from datetime import datetime
 from ..fleet.fleet import Fleet
 from ..fleet.model import Vm
 from ..runtime import maintenance
+from ..wire.messages import ArmError
 from . import locks
-from .routing import ArmError
 
 _NEEDS_HOST = ("performMaintenance", "redeploy", "restart", "reapply", "powerOff")
 _MOVES = ("performMaintenance", "redeploy")

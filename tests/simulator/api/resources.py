@@ -9,10 +9,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ..fleet.model import Region, guid
+from ..wire.messages import ArmError, Request, Response
 from .lookup import no_group
 from .metadata import cloud
 from .paging import page
-from .routing import ArmError, Request, Response, Route, route
+from .routing import Route, route
 
 if TYPE_CHECKING:
     from .world import World

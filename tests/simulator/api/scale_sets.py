@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from ..fleet.model import ScaleSet, Vm
 from ..views import network
+from ..wire.messages import ArmError, Request, Response
 from .lookup import COMPUTE, find_instance, find_parent, find_scale_set, metered, need_group
 from .paging import page
-from .routing import ArmError, Request, Response, Route, route
+from .routing import Route, route
 
 if TYPE_CHECKING:
     from .world import World

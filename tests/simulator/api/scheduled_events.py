@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..fleet.model import Vm
 from ..imds.events import event_id
-from ..runtime.clock import http_date
 from ..runtime.operation import Operation
-from .routing import ArmError, Request, Response, Route, route
+from ..wire.messages import ArmError, Request, Response
+from ..wire.times import http_date
+from .routing import Route, route
 
 if TYPE_CHECKING:
     from .world import World

@@ -15,16 +15,25 @@ import traceback
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from ..wire.messages import ArmError, Request, Response
+from .control import Control
 from .faults import Dropped, Fault
-from .routing import ArmError, Request, Response
-
-if TYPE_CHECKING:
-    from ..server import Simulator
+from .world import World
 
 _HANDSHAKE_SECONDS = 10
 _IDLE_SECONDS = 120
+
+
+class Running(Protocol):
+    """What a server needs of the Simulator: who answers, and where every answer is followed by saving."""
+
+    world: World
+    control: Control
+
+    def save(self) -> None:
+        """Write the state if it changed; the caller holds the lock."""
 
 
 class TlsServer(ThreadingHTTPServer):
@@ -35,7 +44,7 @@ class TlsServer(ThreadingHTTPServer):
     request_queue_size = 256
     allow_reuse_address = True
 
-    def __init__(self, certificate: Path, port: int, simulator: Callable[[], Simulator]) -> None:
+    def __init__(self, certificate: Path, port: int, simulator: Callable[[], Running]) -> None:
         self.simulator = simulator
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate)

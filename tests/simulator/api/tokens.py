@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..fleet.fleet import Fleet
-from .routing import ArmError, Request
+from ..wire.messages import ArmError, Request
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,14 @@ from ..fleet import build_load_balancers
 from ..fleet.fleet import Fleet
 from ..fleet.model import Vm
 from ..imds.events import EventBook
-from ..runtime.clock import Clock, http_date, iso
+from ..runtime.clock import Clock
 from ..runtime.engine import Engine
 from ..runtime.guest_link import NoGuests
 from ..runtime.ledger import Ledger
 from ..views.items import Items
 from ..views.vms import View
+from ..wire.messages import ArmError, Request, Response
+from ..wire.times import http_date, iso
 from . import (
     alerts,
     compute,
@@ -37,7 +39,7 @@ from . import (
 from .faults import Dropped, Fault, Faults, distort
 from .paging import same_page
 from .rates import Rates
-from .routing import ArmError, Request, Response, Router
+from .routing import Router
 from .tokens import Identity
 
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")

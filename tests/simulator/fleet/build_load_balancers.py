@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..views.models import nic_id, subnet_id
 from . import schema
 from .build_vms import subscription
 from .fleet import Fleet
+from .ids import nic_id, subnet_id
 from .load_balancers import ADMIN_STATES, Address, LoadBalancer, Pool, attach
 from .model import Vm
 from .schema import FleetError

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from ..runtime.clock import parse_when
+from ..wire.times import parse_when
 from . import build_load_balancers, build_sets, build_vms, schema
 from .build_vms import subscription
 from .fleet import Fleet

@@ -5,14 +5,26 @@
 
 from __future__ import annotations
 
-from ..api import locks
-from ..api.faults import check_fault
-from ..imds.events import check_imds
 from . import build_load_balancers, build_sets, build_vms, schema
+from .faults import check_fault
 from .transitions import check_operations
 
 _WINDOW = schema.keys({"start": schema.anything, "end": schema.anything}, ("start", "end"))
 _ROLE = schema.one_of("contributor", "reader", "listed", "none")
+_LOCK = schema.keys(
+    {"name": schema.text, "level": schema.one_of("ReadOnly", "CanNotDelete"), "scope": schema.text}, ("name", "level", "scope")
+)
+IMDS_VERSIONS = ("2017-03-01", "2017-08-01", "2017-11-01", "2019-01-01", "2019-04-01", "2019-08-01", "2020-07-01")
+_IMDS = schema.keys(
+    {
+        "port": schema.whole(1),
+        "listening": schema.flag,
+        "notice_seconds": schema.seconds,
+        "enabling_seconds": schema.seconds,
+        "versions": schema.list_of(schema.one_of(*IMDS_VERSIONS)),
+    },
+    ("port",),
+)
 TOP: dict[str, schema.Check] = {
     "clock": schema.anything,
     "tenant": schema.text,
@@ -52,7 +64,7 @@ TOP: dict[str, schema.Check] = {
     "defaults": build_vms.check_defaults,
     "operations": check_operations,
     "faults": schema.list_of(check_fault),
-    "locks": schema.list_of(locks.check_lock),
+    "locks": schema.list_of(_LOCK),
     "status_only": schema.one_of("full", "lean", "guestless", "minimal"),
     "page_size": schema.whole(1),
     "limits": schema.flag,
@@ -63,7 +75,7 @@ TOP: dict[str, schema.Check] = {
     "service_health": schema.keys(
         {"extra": schema.list_of(schema.text), "missing": schema.list_of(schema.text)}
     ),
-    "imds": check_imds,
+    "imds": _IMDS,
     "quirks": schema.keys(
         {
             "upper_case_ids": schema.flag,

@@ -26,22 +26,11 @@ from ..runtime.clock import Clock
 from ..runtime.engine import Engine
 from ..runtime.operation import Operation
 
-VERSIONS = ("2017-03-01", "2017-08-01", "2017-11-01", "2019-01-01", "2019-04-01", "2019-08-01", "2020-07-01")
 TYPES = ("Freeze", "Reboot", "Redeploy", "Preempt", "Terminate")
 _LISTENS = timedelta(hours=24)
 _HELD = {"performMaintenance": "Redeploy", "redeploy": "Redeploy", "restart": "Reboot"}
 _WORDS = {"Redeploy": "redeployed", "Reboot": "restarted"}
 
-check_imds = schema.keys(
-    {
-        "port": schema.whole(1),
-        "listening": schema.flag,
-        "notice_seconds": schema.seconds,
-        "enabling_seconds": schema.seconds,
-        "versions": schema.list_of(schema.one_of(*VERSIONS)),
-    },
-    ("port",),
-)
 check_event = schema.keys(
     {
         "type": schema.one_of(*TYPES),

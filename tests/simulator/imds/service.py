@@ -13,10 +13,10 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from ..api.routing import Request, Response
-from ..api.world import World
+from ..fleet.keys import IMDS_VERSIONS
 from ..fleet.model import Vm
-from .events import VERSIONS
+from ..wire.messages import Request, Response
+from .events import EventBook
 
 _EVENTS = "/metadata/scheduledevents"
 _NAME = "/metadata/instance/compute/name"
@@ -26,20 +26,20 @@ _IDLE_SECONDS = 10
 class Imds:
     """The listeners of all VMs whose private address is a loopback one (127.0.0.0/8); no others could be bound."""
 
-    def __init__(self, world: Callable[[], World]) -> None:
-        self._world = world
+    def __init__(self, book: Callable[[], EventBook]) -> None:
+        self._book = book
         self._servers: list[_Server] = []
         self._thread: threading.Thread | None = None
         self._wake, self._woken = socket.socketpair()
 
     def start(self) -> None:
         """Listen, if the fleet file asks for it. Raises OSError when an address is taken."""
-        world = self._world()
-        if world.events.settings is None:
+        book = self._book()
+        if book.settings is None:
             return
-        for vm in world.fleet.vms.values():
+        for vm in book.fleet.vms.values():
             if vm.state.private.startswith("127."):
-                self._servers.append(_Server(vm.state.private, world.events.settings["port"], self._world, vm.key))
+                self._servers.append(_Server(vm.state.private, book.settings["port"], self._book, vm.key))
         self._thread = threading.Thread(target=self._serve, daemon=True, name="imds")
         self._thread.start()
 
@@ -68,8 +68,8 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     timeout = 0
 
-    def __init__(self, address: str, port: int, world: Callable[[], World], key: str) -> None:
-        self.world, self.key = world, key
+    def __init__(self, address: str, port: int, book: Callable[[], EventBook], key: str) -> None:
+        self.book, self.key = book, key
         super().__init__((address, port), _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -85,12 +85,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         request = Request.parse(self.command, self.path, dict(self.headers.items()), body)
-        world = self.server.world()
-        with world.lock:
-            vm = world.fleet.vms.get(self.server.key)
-            if vm is None or not world.engine.is_up(vm):
+        book = self.server.book()
+        with book.engine.lock:
+            vm = book.fleet.vms.get(self.server.key)
+            if vm is None or not book.engine.is_up(vm):
                 return  # a VM that is down asks nothing; whoever asks in its place gets no answer
-            response = answer(world, vm, request)
+            response = answer(book, vm, request)
         payload = response.content()
         self.send_response(response.status)
         for name, value in response.headers.items():
@@ -105,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing on the terminal."""
 
 
-def answer(world: World, vm: Vm, request: Request) -> Response:
+def answer(book: EventBook, vm: Vm, request: Request) -> Response:
     """Answer a VM's request. The caller holds the lock."""
     if request.headers.get("metadata", "").lower() != "true":
         return _bad("Bad request. Required metadata header not specified")
@@ -117,18 +117,18 @@ def answer(world: World, vm: Vm, request: Request) -> Response:
     if path != _EVENTS:
         return Response(404, {"error": "Not found"}, {"Content-Type": "application/json"})
     version = request.query.get("api-version")
-    offered = (world.events.settings or {}).get("versions", list(VERSIONS))
+    offered = (book.settings or {}).get("versions", list(IMDS_VERSIONS))
     if version not in offered:
         return _bad("Bad request. api-version is invalid or was not specified in the request.", sorted(offered, reverse=True))
     if request.method == "GET":
-        document = world.events.document(vm, version)
-        world.events.listen(vm)
+        document = book.document(vm, version)
+        book.listen(vm)
         return Response(200, document, {"Content-Type": "application/json; charset=utf-8"})
     if request.method != "POST":
         return Response(405, {"error": "Method not allowed"}, {"Content-Type": "application/json"})
-    world.events.listen(vm)
+    book.listen(vm)
     ids = _ids(request.body)
-    if ids is None or not world.events.approve(vm, ids):
+    if ids is None or not book.approve(vm, ids):
         return _bad("Bad request. StartRequests is missing, or names an unknown event")
     return Response(200, None)
 

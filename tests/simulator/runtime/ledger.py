@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from ..fleet.model import Vm
-from .clock import iso
+from ..wire.times import iso
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..fleet.fleet import Fleet
 from ..fleet.model import Vm
-from .clock import coarse
+from ..wire.times import coarse
 
 
 def allowed(fleet: Fleet, vm: Vm, now: datetime) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ..fleet.transitions import Transition
-from .clock import iso, precise
+from ..wire.times import iso, precise
 
 _TIMES = ("start", "left", "end")
 

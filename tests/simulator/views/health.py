@@ -15,7 +15,7 @@ from typing import Any
 
 from ..fleet.fleet import Fleet
 from ..fleet.model import Vm, Wave, guid
-from ..runtime.clock import coarse
+from ..wire.times import coarse
 from .models import COMPUTE
 
 _NOTICE = timedelta(days=30)

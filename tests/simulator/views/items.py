@@ -9,10 +9,10 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any
 
-from ..api.routing import encode
 from ..fleet.fleet import Fleet
 from ..fleet.model import Vm
 from ..runtime.clock import Clock
+from ..wire.messages import encode
 
 Render = Callable[[Vm], dict[str, Any]]
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from ..fleet.fleet import Fleet
+from ..fleet.ids import nic_id
 from ..fleet.load_balancers import Address, LoadBalancer, Pool
 from ..fleet.model import guid
-from .models import nic_id
 
 _TYPE = "Microsoft.Network/loadBalancers"
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..fleet.fleet import Fleet
+from ..fleet.ids import nic_id
 from ..fleet.model import AvailabilitySet, ScaleSet, Vm, guid
-from ..runtime.clock import precise
+from ..wire.times import precise
 
 COMPUTE = "Microsoft.Compute"
 # As long as the key of a real VM: an RSA key of 3072 bits.
@@ -161,31 +162,3 @@ class ModelView:
             "virtualMachines": [{"id": vm.upper_id if upper else vm.id} for vm in self.fleet.members(group)],
         }
         return body | {"sku": {"name": group.sku}}
-
-
-def nic_name(of: str) -> str:
-    """Return the name of the network interface of a VM, or of a scale set's configuration for one."""
-    return f"{of}-nic"
-
-
-def nic_id(vm: Vm) -> str:
-    """Return the id of a VM's network interface; that of a uniform instance is below the instance."""
-    if vm.instance_id is not None and vm.scale_set:
-        return f"{vm.id}/networkInterfaces/{nic_name(vm.scale_set.name)}"
-    return f"{_network(vm.subscription, vm.resource_group)}/networkInterfaces/{nic_name(vm.name)}"
-
-
-def public_ip_id(vm: Vm) -> str:
-    """Return the id of a VM's public address; that of a uniform instance is below its ipConfiguration."""
-    if vm.instance_id is not None:
-        return f"{nic_id(vm)}/ipConfigurations/ipconfig1/publicIPAddresses/{vm.scale_set.name}-ip"
-    return f"{_network(vm.subscription, vm.resource_group)}/publicIPAddresses/{vm.name}-ip"
-
-
-def subnet_id(subscription: str, group: str) -> str:
-    """Return the id of the one subnet of a resource group."""
-    return f"{_network(subscription, group)}/virtualNetworks/{group}-vnet/subnets/default"
-
-
-def _network(subscription: str, group: str) -> str:
-    return f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..fleet.ids import nic_id, public_ip_id, subnet_id
 from ..fleet.model import Vm, guid
-from .models import nic_id, public_ip_id, subnet_id
 
 
 def nic(vm: Vm) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from collections import Counter
 from typing import Any
 
 from ..fleet.fleet import Fleet
+from ..fleet.ids import nic_name, subnet_id
 from ..fleet.model import ScaleSet, Vm, guid
-from ..runtime.clock import precise
-from .models import COMPUTE, ModelView, nic_name, subnet_id
+from ..wire.times import precise
+from .models import COMPUTE, ModelView
 
 TYPE = f"{COMPUTE}/virtualMachineScaleSets"
 _INSTANCES_PER_PLACEMENT_GROUP = 100

@@ -11,8 +11,8 @@ from typing import Any
 from ..fleet.fleet import Fleet
 from ..fleet.model import Vm, guid
 from ..runtime import effects, maintenance
-from ..runtime.clock import coarse, precise
 from ..runtime.engine import Engine
+from ..wire.times import coarse, precise
 from .models import COMPUTE, ModelView
 from .scale_sets import ScaleSetView, placement_group
 

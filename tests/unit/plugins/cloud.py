@@ -9,7 +9,7 @@ import threading
 import typing as t
 from pathlib import Path
 
-from simulator.api.faults import check_fault
+from simulator.fleet.faults import check_fault
 from simulator.server import Simulator
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.client import Arm

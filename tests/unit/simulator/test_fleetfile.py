@@ -12,7 +12,7 @@ import pytest
 from simulator.fleet import fleet_file
 from simulator.fleet.generate import fleet as generated
 from simulator.fleet.schema import FleetError
-from simulator.runtime.clock import parse_when
+from simulator.wire.times import parse_when
 
 NOW = datetime(2026, 3, 2, 10, 20, 30, tzinfo=timezone.utc)
 FLEETS = Path(fleet_file.__file__).parents[1] / "fleets"

@@ -11,7 +11,7 @@ import os
 from datetime import datetime, timedelta
 
 import pytest
-from simulator.imds.events import VERSIONS
+from simulator.fleet.keys import IMDS_VERSIONS
 
 NET = f"127.{150 + os.getpid() % 50}.{os.getpid() // 50 % 250}"
 PORT = 8169
@@ -32,7 +32,7 @@ def fleet(**imds):
     }
 
 
-def ask(host, method="GET", path="/metadata/scheduledevents", version=VERSIONS[-1], body=None, headers=None):
+def ask(host, method="GET", path="/metadata/scheduledevents", version=IMDS_VERSIONS[-1], body=None, headers=None):
     """Status and body of a request to a VM's metadata service."""
     connection = http.client.HTTPConnection(f"{NET}.{host}", PORT, timeout=5)
     try:
@@ -44,7 +44,7 @@ def ask(host, method="GET", path="/metadata/scheduledevents", version=VERSIONS[-
         connection.close()
 
 
-def events(host, version=VERSIONS[-1]):
+def events(host, version=IMDS_VERSIONS[-1]):
     return ask(host, version=version)[1]["Events"]
 
 
@@ -156,7 +156,7 @@ def test_the_incarnation_grows_with_changes_only(run):
 def test_versions_have_their_fields(run):
     arm = run(fleet(listening=True))
     arm.control("POST", "vms/solo", {"event": {"type": "Freeze", "duration_seconds": 9}})
-    for version in VERSIONS:
+    for version in IMDS_VERSIONS:
         event = events(20, version)[0]
         assert event["Resources"] == (["_solo"] if version == "2017-03-01" else ["solo"])
         assert ("Description" in event, "EventSource" in event, "DurationInSeconds" in event) == (
