@@ -19,6 +19,18 @@ from .fleet.schema import FleetError
 from .runtime.guest_link import StartError
 from .server import Simulator
 
+DESCRIPTION = """\
+Azure on 127.0.0.1: Entra ID and Resource Manager over HTTPS, simulated from a fleet file.
+Runs until Ctrl-C or SIGTERM, saves its state, and goes on from it at the next start.
+"""
+EPILOG = """\
+example, from the root of the checkout:
+  PYTHONPATH=tests python -m simulator --fleet tests/simulator/fleets/demo.yml --state build/simulator
+  . build/simulator/env.sh      in another shell; Azure clients started there reach the simulator
+
+exit status: 0 after Ctrl-C or SIGTERM, 1 if it could not start, 2 for a wrong option or fleet file.
+tests/simulator/README.md: the fleet file, faults, the control path, and what its answers leave out.
+"""
 GUESTS_HEAD = """\
 # How the guests of this simulated Azure are reached, and the patience that seconds instead of minutes need.
 """
@@ -59,19 +71,23 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="simulator", description="Azure (Entra ID and Resource Manager) simulated on loopback."
+        prog="python -m simulator",
+        usage="%(prog)s --fleet FILE --state DIR [options]",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    parser.add_argument("--fleet", required=True, type=Path, help="fleet file (YAML); see README.md")
-    parser.add_argument("--state", required=True, type=Path, help="directory for certificates, state and ledger")
-    parser.add_argument(
-        "--port", type=int, default=0, help="port on 127.0.0.1 (default: the last one used, else a free one)"
-    )
-    parser.add_argument("--guests", action="store_true", help="boot real guests, reachable over SSH on loopback")
-    parser.add_argument("--env", type=Path, help="where to write the environment to source (default: DIR/env.sh)")
-    parser.add_argument("--fresh", action="store_true", help="forget a saved state")
-    parser.add_argument(
-        "--latency-ms", type=float, help="delay of all answers but the control path's (default: the fleet's latency_ms)"
-    )
+    what = parser.add_argument_group("what is simulated")
+    what.add_argument("--fleet", required=True, type=Path, metavar="FILE", help="fleet file (YAML)")
+    what.add_argument("--guests", action="store_true", help="boot real guests, reachable over SSH on loopback (needs root)")
+    where = parser.add_argument_group("where")
+    where.add_argument("--state", required=True, type=Path, metavar="DIR", help="certificates, state and ledger; made if it is not there")
+    where.add_argument("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (default: the one of the last start, else a free one)")
+    where.add_argument("--env", type=Path, metavar="FILE", help="file that the environment to source is written to (default: DIR/env.sh)")
+    how = parser.add_argument_group("how")
+    how.add_argument("--fresh", action="store_true", help="forget what DIR has saved, go back to the fleet file")
+    how.add_argument("--latency-ms", type=float, metavar="N", help="delay of all answers but the control path's (default: latency_ms of the fleet)")
     return parser
 
 

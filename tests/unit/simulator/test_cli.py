@@ -69,6 +69,15 @@ def test_how_guests_are_reached_is_written_for_group_vars(tmp_path):
     assert Path(found["ansible_ssh_private_key_file"]).is_absolute()
 
 
+def test_help_names_every_option_and_an_example_that_is_there():
+    process = start("--help")
+    text, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, "")
+    assert text.startswith("usage: python -m simulator --fleet FILE --state DIR")
+    assert all(f"  {option}" in text for option in ("--fleet", "--state", "--port", "--guests", "--env", "--fresh", "--latency-ms"))
+    assert "tests/simulator/fleets/demo.yml" in text and (PACKAGE / "fleets" / "demo.yml").exists()
+
+
 def test_a_wrong_fleet_is_one_line(tmp_path):
     (tmp_path / "wrong.yml").write_text("vms: [{name: a, powr: off}]\n", encoding="utf-8")
     process = start("--fleet", tmp_path / "wrong.yml", "--state", tmp_path)
