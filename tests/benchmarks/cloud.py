@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A big simulated estate in a process of its own, so that what is measured pays nothing for serving."""
+"""A big simulated fleet in a process of its own, so that what is measured pays nothing for serving."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A small simulated estate with guests that are really reached, and what tests ask of it: ledger, guests, balancer."""
+"""A small simulated fleet with guests that are really reached, and what tests ask of it: ledger, guests, balancer."""
 
 from __future__ import annotations
 

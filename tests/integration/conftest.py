@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fixtures: the estate with guests, one without, and a project folder of a user for each test."""
+"""Fixtures: the fleet with guests, one without, and a project folder of a user for each test."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def arm_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clouds.Cloud
 
 @pytest.fixture(scope="session")
 def guest_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clouds.Cloud]:
-    """The estate with guests; skips, saying why, where they cannot run."""
+    """The fleet with guests; skips, saying why, where they cannot run."""
     problems = Guests.check()
     if problems:
         pytest.skip("; ".join(problems))
@@ -55,7 +55,7 @@ def arm(arm_cloud: clouds.Cloud) -> clouds.Cloud:
 
 @pytest.fixture
 def cloud(guest_cloud: clouds.Cloud) -> clouds.Cloud:
-    """The estate as on the first day; a test that needs fewer VMs resets it again."""
+    """The fleet as on the first day; a test that needs fewer VMs resets it again."""
     guest_cloud.faults()
     guest_cloud.reset()
     return guest_cloud
@@ -79,7 +79,7 @@ def make_project(tmp_path: Path, home: Path) -> Callable[[clouds.Cloud], Project
 
 @pytest.fixture
 def project(cloud: clouds.Cloud, make_project: Callable[[clouds.Cloud], Project]) -> Project:
-    """A project folder for the estate with guests."""
+    """A project folder for the fleet with guests."""
     return make_project(cloud)
 
 

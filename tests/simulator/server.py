@@ -145,7 +145,7 @@ class Simulator:
                 if world is not self.world:
                     continue
                 if any(operation.phase in ("waiting", "moving") for operation in world.engine.running.values()):
-                    world.engine.settle()
+                    world.engine.catch_up()
                 self.save()
 
     # -- what tests and users ask -------------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ class Simulator:
 
     @property
     def fleet(self) -> Fleet:
-        """The estate, live."""
+        """The fleet as it is now."""
         return self.world.fleet
 
     @property
@@ -168,7 +168,7 @@ class Simulator:
     def ledger(self) -> list[dict[str, Any]]:
         """Return every write received so far."""
         with self.world.lock:
-            self.world.engine.settle()
+            self.world.engine.catch_up()
             return self.world.ledger.as_list()
 
     def requests(self) -> list[dict[str, Any]]:

@@ -153,7 +153,7 @@ class _Kind:
 
 
 class ActionGroups(_Kind):
-    """Who is told."""
+    """Whom an alert is sent to."""
 
     kind = "actionGroups"
     shown_type = "Microsoft.Insights/ActionGroups"
@@ -197,7 +197,7 @@ class ActionGroups(_Kind):
 
 
 class Alerts(_Kind):
-    """What is told to whom."""
+    """Which events an alert is about, and where it is sent."""
 
     kind = "activityLogAlerts"
     shown_type = "Microsoft.Insights/ActivityLogAlerts"

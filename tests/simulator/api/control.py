@@ -56,7 +56,7 @@ class Control:
             # Without the lock: it waits for jobs on guests, and these need the lock to end.
             return Response(200, {"now": iso(self._reset())})
         with self.world.lock:
-            self.world.engine.settle()
+            self.world.engine.catch_up()
             try:
                 if (request.method, name) in self._routes:
                     return Response(200, self._routes[request.method, name](request))
@@ -180,7 +180,7 @@ class Control:
         except (ValueError, TypeError) as error:
             raise FleetError(f"clock: {error}") from None
         engine = self.world.engine
-        engine.settle()
+        engine.catch_up()
         engine.writes += 1
         engine.changed.notify_all()
         return {"now": iso(clock.now())}

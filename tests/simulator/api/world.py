@@ -42,6 +42,21 @@ from .rates import Rates
 from .routing import Router
 from .tokens import Identity
 
+# Whose routes there are; the first that matches a request answers it.
+_PARTS = (
+    identity,
+    resources,
+    compute,
+    scale_sets,
+    health,
+    operations,
+    network,
+    load_balancers,
+    monitor,
+    scheduled_events,
+    locks,
+    alerts,
+)
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 _ACTIONS = {"GET": "read", "HEAD": "read", "POST": "action", "DELETE": "delete", "PUT": "write", "PATCH": "write"}
 
@@ -63,22 +78,7 @@ class World:
         self.faults = Faults(fleet.faults)
         self.rates = Rates(fleet.limits)
         self.requests: deque[dict[str, Any]] = deque(maxlen=200_000)
-        self.router = Router(
-            [
-                *identity.routes(self),
-                *resources.routes(self),
-                *compute.routes(self),
-                *scale_sets.routes(self),
-                *health.routes(self),
-                *operations.routes(self),
-                *network.routes(self),
-                *load_balancers.routes(self),
-                *monitor.routes(self),
-                *scheduled_events.routes(self),
-                *locks.routes(self),
-                *alerts.routes(self),
-            ]
-        )
+        self.router = Router(found for part in _PARTS for found in part.routes(self))
 
     def handle(self, request: Request, fault: Fault | None) -> Response:
         """Answer a request, as its fault wants it; raises Dropped where the connection is to end."""
@@ -100,7 +100,7 @@ class World:
         return self._finish(request, response)
 
     def _prepare(self, request: Request, fault: Fault) -> None:
-        """Do what a fault does to the estate before the request is answered."""
+        """Do what a fault does to the fleet before the request is answered."""
         with self.lock:
             if fault.spec.get("expire_token"):
                 self.identity.expire(request)
@@ -112,7 +112,7 @@ class World:
     def dispatch(self, request: Request) -> Response:
         """Answer a request without faults; used for the parts of a batch too."""
         with self.lock:
-            self.engine.settle()
+            self.engine.catch_up()
             try:
                 return self._answer(request)
             except ArmError as error:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole estate, and what is found in it: by id, by subscription, by resource group, by set."""
+"""The whole fleet, and what is found in it: by id, by subscription, by resource group, by set."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The things of the simulated estate: regions, waves, availability sets, scale sets, VMs with their changing state."""
+"""The things of a fleet: regions, waves, availability sets, scale sets, VMs with their changing state."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from ..runtime.operation import Operation
 
 TYPES = ("Freeze", "Reboot", "Redeploy", "Preempt", "Terminate")
 _LISTENS = timedelta(hours=24)
-_HELD = {"performMaintenance": "Redeploy", "redeploy": "Redeploy", "restart": "Reboot"}
+_ANNOUNCED = {"performMaintenance": "Redeploy", "redeploy": "Redeploy", "restart": "Reboot"}
 _WORDS = {"Redeploy": "redeployed", "Reboot": "restarted"}
 
 check_event = schema.keys(
@@ -70,7 +70,7 @@ class EventBook:
         self._platform: list[PlatformEvent] = []
         self._seen: dict[str, tuple[int, str]] = {}
         if settings is not None:
-            engine.hold = self.hold
+            engine.with_notice = self.with_notice
 
     # -- listening ----------------------------------------------------------------------------------------------------
 
@@ -91,9 +91,9 @@ class EventBook:
             return False
         return now >= since + timedelta(seconds=settings.get("enabling_seconds", 0.0))
 
-    def hold(self, vm: Vm, kind: str, transition: Transition) -> Transition:
+    def with_notice(self, vm: Vm, kind: str, transition: Transition) -> Transition:
         """Return how an operation goes that begins now: it waits only if somebody listens and it restarts the VM."""
-        if kind not in _HELD or not self.listens(vm) or vm.state.power != "running":
+        if kind not in _ANNOUNCED or not self.listens(vm) or vm.state.power != "running":
             return replace(transition, waits_seconds=0.0)
         waits = transition.waits_seconds or (self.settings or {}).get("notice_seconds", 600.0)
         return replace(transition, waits_seconds=waits)
@@ -102,7 +102,7 @@ class EventBook:
 
     def document(self, vm: Vm, version: str) -> dict[str, Any]:
         """Return what this VM is shown: the events of its whole set."""
-        self._settle()
+        self._catch_up()
         events = [self._shown(event, version) for event in self._of_users(vm)] if self.listens(vm) else []
         if self.listens(vm):
             events += [self._shown(self._as_dict(event), version) for event in self._platform if _sees(vm, event.vms)]
@@ -115,7 +115,7 @@ class EventBook:
 
     def approve(self, vm: Vm, event_ids: list[str]) -> bool:
         """Let events go ahead, as seen by this VM; False, and nothing done, if one of them is not known."""
-        self._settle()
+        self._catch_up()
         users = {event_id(operation): operation for operation in self._operations(vm)}
         platform = {event.id: event for event in self._platform if _sees(vm, event.vms)}
         wanted = [item.lower() for item in event_ids]
@@ -151,7 +151,7 @@ class EventBook:
     def _of_users(self, vm: Vm) -> list[dict[str, Any]]:
         events = []
         for operation in self._operations(vm):
-            kind, scheduled = _HELD[operation.kind], operation.phase == "waiting"
+            kind, scheduled = _ANNOUNCED[operation.kind], operation.phase == "waiting"
             due = operation.start + timedelta(seconds=operation.transition.waits_seconds)
             words = f"Virtual machine is being {_WORDS[kind]} as requested by authorized user."
             status, when = ("Scheduled", due) if scheduled else ("Started", None)
@@ -164,7 +164,7 @@ class EventBook:
         return [
             operation
             for operation in self.engine.running.values()
-            if operation.kind in _HELD and operation.transition.waits_seconds and _sees(vm, [self.engine.vm(operation)])
+            if operation.kind in _ANNOUNCED and operation.transition.waits_seconds and _sees(vm, [self.engine.vm(operation)])
         ]
 
     def _as_dict(self, event: PlatformEvent) -> dict[str, Any]:
@@ -184,8 +184,8 @@ class EventBook:
 
     # -- what Azure does ----------------------------------------------------------------------------------------------
 
-    def _settle(self) -> None:
-        self.engine.settle()
+    def _catch_up(self) -> None:
+        self.engine.catch_up()
         now = self.clock.now()
         for event in self._platform:
             if event.status == "Scheduled" and now >= event.not_before:

@@ -35,14 +35,14 @@ class Engine:
         self.running: dict[str, Operation] = {}
         self.writes = 0
         # Scheduled Events, where the fleet has them, decide whether an operation waits.
-        self.hold: Callable[[Vm, str, Transition], Transition] = lambda vm, kind, transition: transition
+        self.with_notice: Callable[[Vm, str, Transition], Transition] = lambda vm, kind, transition: transition
 
     def begin(self, vm: Vm, kind: str, **ledger: Any) -> Operation:
         """Start an operation that no guard refused; with an operation_id it is a part of that one."""
         now = self.clock.now()
         attempt = vm.state.attempts.get(kind, 0)
         vm.state.attempts[kind] = attempt + 1
-        transition = self.hold(vm, kind, choose(kind, attempt, self.fleet.operations, vm.state.operations))
+        transition = self.with_notice(vm, kind, choose(kind, attempt, self.fleet.operations, vm.state.operations))
         down = effects.takes_down(kind, transition, vm)
         own_id = str(uuid.uuid4())
         operation_id = ledger.pop("operation_id", own_id)
@@ -67,7 +67,7 @@ class Engine:
         vm.state.operation = operation.id
         vm.state.etag += 1
         self.writes += 1
-        self.settle()
+        self.catch_up()
         self.changed.notify_all()
         return operation
 
@@ -92,7 +92,7 @@ class Engine:
         self.writes += 1
         self.changed.notify_all()
 
-    def settle(self) -> None:
+    def catch_up(self) -> None:
         """Bring every running operation to where it is by now."""
         now = self.clock.now()
         before = self.writes
@@ -109,7 +109,7 @@ class Engine:
         for part in operation.parts if isinstance(operation, SetOperation) else [operation]:
             if part.id in self.running:
                 part.polls += 1
-        self.settle()
+        self.catch_up()
 
     def approve(self, vm: Vm) -> bool:
         """End the wait before the VM goes down (an approved event); False if it does not wait."""
@@ -117,7 +117,7 @@ class Engine:
         if operation is None or operation.phase != "waiting":
             return False
         self._leave(operation, self.clock.now())
-        self.settle()
+        self.catch_up()
         return True
 
     def next_change(self) -> float | None:
@@ -179,7 +179,7 @@ class Engine:
             with self.lock:
                 operation.phase = "moving"
                 if self.guests.real:
-                    self.settle()
+                    self.catch_up()
 
         self.guests.run(halt)
 

@@ -95,7 +95,7 @@ class FakeClock:
             self.sleeps.append(seconds)
             with self._simulator.world.lock:
                 self._simulator.clock.advance(seconds)
-                self._simulator.world.engine.settle()
+                self._simulator.world.engine.catch_up()
         for hook in list(self.hooks):
             hook()
 
