@@ -5,14 +5,11 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import os
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from azure.core.pipeline.transport import RequestsTransport
-from unit.plugins.cloud import POOLS, SUBSCRIPTION, Cloud
+from unit.plugins.cloud import POOLS, SUBSCRIPTION
 
 from ansible_collections.fleetops.azure_maintenance.plugins.modules import lb_backend_state
 
@@ -27,29 +24,18 @@ BALANCERS = [
     {**HOME, "name": "crowd", "writes": [{"after_seconds": 0.3}], "pools": [{"name": "all", "members": [f"pool_{number}" for number in range(5)]}]},
     {**HOME, "name": "bare", "pools": [{"name": "naked", "probe": False, "members": ["pool_2"]}, {"name": "set", "members": ["pool_3"]}]},
 ]
-ESTATE = {**POOLS, "load_balancers": BALANCERS}
+BALANCED = {**POOLS, "load_balancers": BALANCERS}
 POOL = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/Shop/providers/Microsoft.Network/loadBalancers"
 WEB, BLUE = f"{POOL}/front/backendAddressPools/web", f"{POOL}/front/backendAddressPools/blue"
 MINE = "web-0a-nic-ipconfig1"
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    """A cloud with load balancers."""
-    cloud = Cloud(copy.deepcopy(ESTATE), tmp_path_factory.mktemp("balanced"))
-    yield cloud
-    cloud.simulator.stop()
-
-
 @pytest.fixture
-def cloud(running, tmp_path, monkeypatch):
-    """It, as on the first day; waiting moves its clock."""
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(running.simulator.ca))
-    running.begin(tmp_path / "journal")
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
-    monkeypatch.setattr(RequestsTransport, "sleep", lambda self, seconds: running.clock.sleep(seconds))
-    monkeypatch.setattr(lb_backend_state, "CLOCK", lambda: running.clock)
-    return running
+def cloud(cloud_of, monkeypatch):
+    """A cloud with load balancers."""
+    cloud = cloud_of(BALANCED)
+    monkeypatch.setattr(lb_backend_state, "CLOCK", lambda: cloud.clock)
+    return cloud
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A simulated cloud in this process for the tests of adapters and modules: state, faults, a clock nobody waits for."""
+"""A simulated cloud in this process for the tests of adapters and modules: state, faults, a clock nobody waits for. Fixtures of it are in conftest.py."""
 
 from __future__ import annotations
 

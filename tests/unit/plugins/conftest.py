@@ -1,10 +1,11 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fixtures: a simulated cloud that is started once and reset for every test, and an environment without Azure's names."""
+"""Fixtures: simulated clouds that are started once and reset for every test, and an environment without Azure's names."""
 
 from __future__ import annotations
 
+import json
 import os
 import typing as t
 from pathlib import Path
@@ -20,8 +21,6 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.cr
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.rate_limit import WallClock
 
-_FLEETS = {"fleet": FLEET, "many": MANY, "pools": POOLS}
-
 
 @pytest.fixture(autouse=True)
 def no_azure_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,47 +30,57 @@ def no_azure_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def clouds(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[t.Callable[[str], Cloud]]:
-    """Clouds by the name of their fleet, started when first asked for."""
+def clouds(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[t.Callable[[dict[str, t.Any]], Cloud]]:
+    """Gives the cloud of a fleet, started when it is first asked for; the same fleet has the same cloud."""
     running: dict[str, Cloud] = {}
 
-    def get(name: str) -> Cloud:
-        if name not in running:
-            running[name] = Cloud(_FLEETS[name], tmp_path_factory.mktemp(name))
-        return running[name]
+    def get(fleet: dict[str, t.Any]) -> Cloud:
+        key = json.dumps(fleet, sort_keys=True)
+        if key not in running:
+            running[key] = Cloud(fleet, tmp_path_factory.mktemp("cloud"))
+        return running[key]
 
     yield get
     for cloud in running.values():
         cloud.simulator.stop()
 
 
-def _ready(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(cloud.simulator.ca))
-    cloud.begin(tmp_path / "journal")
-    monkeypatch.setattr(os, "fsync", lambda handle: None)  # a crash of the machine is not under test, and disks are slow
-    # azure-identity sleeps between its tries; here that moves the simulated clock, as it does for the tries of Arm, also in whole modules.
-    monkeypatch.setattr(RequestsTransport, "sleep", lambda self, seconds: cloud.clock.sleep(seconds))
-    monkeypatch.setattr(WallClock, "sleep", lambda self, seconds: cloud.clock.sleep(seconds))
-    monkeypatch.setattr(WallClock, "monotonic", lambda self: cloud.clock.monotonic())
-    return cloud
+@pytest.fixture
+def cloud_of(
+    clouds: t.Callable[[dict[str, t.Any]], Cloud], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> t.Callable[[dict[str, t.Any]], Cloud]:
+    """Gives the cloud of a fleet as on its first day, and points this process to it; waiting moves its clock."""
+
+    def get(fleet: dict[str, t.Any]) -> Cloud:
+        cloud = clouds(fleet)
+        cloud.begin(tmp_path / "journal")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(cloud.simulator.ca))
+        monkeypatch.setattr(os, "fsync", lambda handle: None)  # a crash of the machine is not under test, and disks are slow
+        # azure-identity sleeps between its tries; here that moves the simulated clock, as it does for the tries of Arm, also in whole modules.
+        monkeypatch.setattr(RequestsTransport, "sleep", lambda self, seconds: cloud.clock.sleep(seconds))
+        monkeypatch.setattr(WallClock, "sleep", lambda self, seconds: cloud.clock.sleep(seconds))
+        monkeypatch.setattr(WallClock, "monotonic", lambda self: cloud.clock.monotonic())
+        return cloud
+
+    return get
 
 
 @pytest.fixture
-def cloud(clouds: t.Callable[[str], Cloud], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+def cloud(cloud_of: t.Callable[[dict[str, t.Any]], Cloud]) -> Cloud:
     """Two subscriptions: a set of two update domains and VMs outside sets."""
-    return _ready(clouds("fleet"), tmp_path, monkeypatch)
+    return cloud_of(FLEET)
 
 
 @pytest.fixture
-def many(clouds: t.Callable[[str], Cloud], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+def many(cloud_of: t.Callable[[dict[str, t.Any]], Cloud]) -> Cloud:
     """Twelve VMs outside sets, more than are started at once."""
-    return _ready(clouds("many"), tmp_path, monkeypatch)
+    return cloud_of(MANY)
 
 
 @pytest.fixture
-def pools(clouds: t.Callable[[str], Cloud], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+def pools(cloud_of: t.Callable[[dict[str, t.Any]], Cloud]) -> Cloud:
     """A uniform scale set in two zones, a flexible one, and three VMs."""
-    return _ready(clouds("pools"), tmp_path, monkeypatch)
+    return cloud_of(POOLS)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from unit.plugins.balanced import BLUE, MINE, POOL, WEB, brief, change, cloud, execute, running, writes  # noqa: F401  # pylint: disable=unused-import
+from unit.plugins.balanced import BLUE, MINE, POOL, WEB, brief, change, cloud, execute, writes  # noqa: F401  # pylint: disable=unused-import
 from unit.plugins.cloud import SUBSCRIPTION
 
 from ansible_collections.fleetops.azure_maintenance.plugins.modules import lb_backend_state

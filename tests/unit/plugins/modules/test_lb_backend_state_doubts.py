@@ -11,7 +11,7 @@ import sys
 
 import pytest
 from unit.plugins.balanced import (  # noqa: F401  # pylint: disable=unused-import
-    BLUE, MINE, POOL, WEB, brief, change, cloud, execute, meanwhile, running, writes)
+    BLUE, MINE, POOL, WEB, brief, change, cloud, execute, meanwhile, writes)
 
 from ansible_collections.fleetops.azure_maintenance.plugins.modules import lb_backend_state
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from unit.plugins.cloud import FLEET, MANY, POOLS, SUBSCRIPTION, Cloud
+from unit.plugins.cloud import FLEET, MANY, POOLS, SUBSCRIPTION
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import Addresses, VmId
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import IncompleteFleet
@@ -107,18 +107,13 @@ def test_a_list_of_an_odd_shape_starts_nothing(pools, vm_id):
     assert pools.outcomes(pools.redeploy("flex-a", "solo")) == {"flex-a": "refused", "solo": "succeeded"}
 
 
-def test_many_flexible_sets_share_the_lists_of_their_subscription(tmp_path, tmp_path_factory, monkeypatch):
+def test_many_flexible_sets_share_the_lists_of_their_subscription(cloud_of):
     flex = POOLS["scale_sets"][1]
     sets = [{**flex, "name": f"flex{at}", "instances": [{"name": f"f{at}-a"}, {"name": f"f{at}-b"}]} for at in range(6)]
-    cloud = Cloud({**POOLS, "scale_sets": sets}, tmp_path_factory.mktemp("flexible"))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(cloud.simulator.ca))
-    try:
-        cloud.begin(tmp_path / "journal")
-        assert cloud.redeploy(*[f"f{at}-a" for at in range(6)], check=True)["counts"] == {"would_start": 6}
-        assert len(cloud.requests(having="Microsoft.Compute/virtualMachines?")) == len(cloud.requests(having="/resources?")) == 1
-        assert len(cloud.requests(having="/virtualMachines/f")) == 12, "each VM once"
-    finally:
-        cloud.simulator.stop()
+    cloud = cloud_of({**POOLS, "scale_sets": sets})
+    assert cloud.redeploy(*[f"f{at}-a" for at in range(6)], check=True)["counts"] == {"would_start": 6}
+    assert len(cloud.requests(having="Microsoft.Compute/virtualMachines?")) == len(cloud.requests(having="/resources?")) == 1
+    assert len(cloud.requests(having="/virtualMachines/f")) == 12, "each VM once"
 
 
 # -- availability sets ----------------------------------------------------------------------------------------------------
@@ -154,18 +149,9 @@ CROWD = {**FLEET, "availability_sets": [{"name": f"set-{n}", "resource_group": "
          "vms": [{"name": f"m-{n}-{member}", "availability_set": f"set-{n}", "update_domain": member} for n in range(COUNT) for member in range(2)]}
 
 
-@pytest.fixture(scope="module")
-def crowded(tmp_path_factory):
-    cloud = Cloud(CROWD, tmp_path_factory.mktemp("crowded"))
-    yield cloud
-    cloud.simulator.stop()
-
-
 @pytest.fixture
-def crowd(crowded, tmp_path, monkeypatch):
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(crowded.simulator.ca))
-    monkeypatch.setattr("os.fsync", lambda handle: None)
-    return crowded.begin(tmp_path / "journal")
+def crowd(cloud_of):
+    return cloud_of(CROWD)
 
 
 @pytest.mark.parametrize("lists", [(MODELS,), (MODELS, SETS), (SETS,), ("statusOnly",), (MODELS, "statusOnly")])
@@ -256,17 +242,12 @@ def test_a_view_that_is_not_to_be_had_is_no_vm_that_is_gone(pools):
         VmReader(pools.arm()).vm(VmId.parse(pools.id("pool_3")))
 
 
-def test_a_started_vm_is_not_gone_with_its_interfaces(tmp_path, tmp_path_factory, monkeypatch):
+def test_a_started_vm_is_not_gone_with_its_interfaces(cloud_of):
     """Among many VMs, addresses are read while operations are watched: the journal must not call the move of an instance failed."""
-    cloud = Cloud({**MANY, "scale_sets": [{**POOLS["scale_sets"][0], "capacity": 2, "instances": []}]}, tmp_path_factory.mktemp("mixed"))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(cloud.simulator.ca))
-    try:
-        cloud.begin(tmp_path / "journal")
-        cloud.fault("pool/virtualMachines/0/networkInterfaces", nth=2, count=0, status=404)
-        names = [vm.name for vm in cloud.simulator.fleet.vms.values() if vm.name != "pool_1"]
-        assert cloud.redeploy(*names)["counts"] == {"succeeded": 13}
-    finally:
-        cloud.simulator.stop()
+    cloud = cloud_of({**MANY, "scale_sets": [{**POOLS["scale_sets"][0], "capacity": 2, "instances": []}]})
+    cloud.fault("pool/virtualMachines/0/networkInterfaces", nth=2, count=0, status=404)
+    names = [vm.name for vm in cloud.simulator.fleet.vms.values() if vm.name != "pool_1"]
+    assert cloud.redeploy(*names)["counts"] == {"succeeded": 13}
 
 
 def test_an_answer_about_interfaces_that_is_lenient(pools):

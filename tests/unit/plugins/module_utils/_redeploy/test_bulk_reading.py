@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 
 import pytest
-from unit.plugins.cloud import FLEET, Cloud
+from unit.plugins.cloud import FLEET
 
 SETS = 12
 CROWD = {**FLEET, "availability_sets": [{"name": f"set-{n}", "resource_group": "Shop", "region": "westeurope", "update_domains": 2} for n in range(SETS)],
@@ -17,21 +17,9 @@ FIRST = [f"m-{n}-0" for n in range(SETS)]
 STATUS, SET = "statusOnly=true", "/availabilitySets/SET-"  # VMs spell the id of their set in upper case
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    cloud = Cloud(CROWD, tmp_path_factory.mktemp("crowd"))
-    yield cloud
-    cloud.simulator.stop()
-
-
 @pytest.fixture
-def crowd(running, tmp_path, monkeypatch):
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(running.simulator.ca))
-    monkeypatch.setattr("os.fsync", lambda handle: None)
-    running.simulator.fleet.status_only = "full"
-    running.begin(tmp_path / "journal")
-    running.simulator.fleet.status_only = "full"
-    return running
+def crowd(cloud_of):
+    return cloud_of(CROWD)
 
 
 def polls(cloud):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from unit.plugins.cloud import FLEET, POOLS, SUBSCRIPTION, Cloud
+from unit.plugins.cloud import FLEET, POOLS, SUBSCRIPTION
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.maintenance import format_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.outcome import ADVICE, GOOD
@@ -68,20 +68,12 @@ CASES = [
 ROWS = [(operation, *case[:1], *case[2:]) for case in CASES for operation in case[1]]
 
 
-@pytest.fixture(scope="module")
-def estate(tmp_path_factory):
+@pytest.fixture
+def cloud(cloud_of):
     """A VM alone and a uniform scale set of two update domains."""
     vms = [vm for vm in FLEET["vms"] if vm["name"] == "solo"]
     pool = {**POOLS["scale_sets"][0], "instances": [], "zones": [], "capacity": 4}
-    cloud = Cloud({**FLEET, "availability_sets": [], "scale_sets": [pool], "vms": vms}, tmp_path_factory.mktemp("matrix"))
-    yield cloud
-    cloud.simulator.stop()
-
-
-@pytest.fixture
-def cloud(estate, tmp_path, monkeypatch):
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(estate.simulator.ca))
-    return estate.begin(tmp_path / "journal")
+    return cloud_of({**FLEET, "availability_sets": [], "scale_sets": [pool], "vms": vms})
 
 
 def test_every_outcome_is_in_the_table():

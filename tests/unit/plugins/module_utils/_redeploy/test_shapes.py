@@ -9,7 +9,7 @@ import datetime as dt
 import email.utils
 
 import pytest
-from unit.plugins.cloud import POOLS, Cloud
+from unit.plugins.cloud import POOLS
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.client import COMPUTE
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.maintenance import format_time
@@ -126,16 +126,11 @@ def test_a_time_that_nobody_can_read_is_no_obstacle(cloud):
 
 
 @pytest.mark.parametrize("name, outcome", [("flex-a", "succeeded"), ("pool_0", "refused")])
-def test_a_scale_set_that_may_not_be_read(tmp_path, monkeypatch, tmp_path_factory, name, outcome):
+def test_a_scale_set_that_may_not_be_read(cloud_of, name, outcome):
     """Members of a flexible one are VMs that were all read; instances of a uniform one are renumbered when it scales."""
-    cloud = Cloud({**POOLS, "scale_sets": [{**POOLS["scale_sets"][0], "instances": []}, POOLS["scale_sets"][1]]}, tmp_path_factory.mktemp("sets"))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(cloud.simulator.ca))
-    cloud.begin(tmp_path / "journal")
+    cloud = cloud_of({**POOLS, "scale_sets": [{**POOLS["scale_sets"][0], "instances": []}, POOLS["scale_sets"][1]]})
     cloud.fault(r"/virtualMachineScaleSets/[^/]+\?", count=0, status=403)
-    try:
-        assert [vm["outcome"] for vm in cloud.redeploy(name)["vms"].values()] == [outcome]
-    finally:
-        cloud.simulator.stop()
+    assert [vm["outcome"] for vm in cloud.redeploy(name)["vms"].values()] == [outcome]
 
 
 # -- how many requests ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from unit.plugins.cloud import FLEET, Cloud
+from unit.plugins.cloud import FLEET
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.client import Arm
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy import concurrent_starts
@@ -183,18 +183,9 @@ CROWD = {**FLEET, "availability_sets": [{"name": f"set-{n}", "resource_group": "
 FIRST = [f"m-{n}-0" for n in range(SETS)]
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    cloud = Cloud(CROWD, tmp_path_factory.mktemp("many-sets"))
-    yield cloud
-    cloud.simulator.stop()
-
-
 @pytest.fixture
-def crowd(running, tmp_path, monkeypatch):
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(running.simulator.ca))
-    monkeypatch.setattr("os.fsync", lambda handle: None)
-    return running.begin(tmp_path / "journal")
+def crowd(cloud_of):
+    return cloud_of(CROWD)
 
 
 @pytest.mark.parametrize("shape", ["full", "guestless", "minimal"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from unit.plugins.cloud import POOLS, SUBSCRIPTION, Cloud
+from unit.plugins.cloud import POOLS, SUBSCRIPTION
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy import concurrent_starts
 
@@ -188,18 +188,9 @@ def test_locks_that_may_not_be_read_are_azures_to_enforce(cloud):
 
 # -- scale sets -----------------------------------------------------------------------------------------------------------
 
-@pytest.fixture(scope="module")
-def running_pools(tmp_path_factory):
-    fleet = {**POOLS, "scale_sets": [{**POOLS["scale_sets"][0], "instances": []}, *POOLS["scale_sets"][1:]]}
-    cloud = Cloud(fleet, tmp_path_factory.mktemp("pools"))
-    yield cloud
-    cloud.simulator.stop()
-
-
 @pytest.fixture
-def pools(running_pools, tmp_path, monkeypatch):
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(running_pools.simulator.ca))
-    return running_pools.begin(tmp_path / "journal")
+def pools(cloud_of):
+    return cloud_of({**POOLS, "scale_sets": [{**POOLS["scale_sets"][0], "instances": []}, *POOLS["scale_sets"][1:]]})
 
 
 def test_one_instance_is_moved_and_no_other(pools):
