@@ -9,8 +9,6 @@ import copy
 import csv
 import io
 import os
-import shlex
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -18,8 +16,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
-from simulator.guests import Guests
+from simulator.guests import Guests, login
 from simulator.server import Simulator
 
 # Of its own for every run: two runs at a time do not meet, nor the demo nor the unit tests.
@@ -73,6 +72,12 @@ class Cloud:
         self._public = {vm["name"] for vm in data["vms"] if (vm.get("guest") or {}).get("reach") == "public"}
         self._etc = {folder: {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
                      for below in CHANGED_BY_TESTS for folder in simulator.directory.glob(f"guests/*/etc/{below}")}
+
+    def __enter__(self) -> Cloud:
+        return self
+
+    def __exit__(self, *dummy: object) -> None:
+        self.sim.stop()
 
     # -- the control path -----------------------------------------------------------------------------------------------
 
@@ -135,15 +140,11 @@ class Cloud:
 
     def ssh_command(self, name: str) -> list[str]:
         """How a guest is logged in to; a command may follow."""
-        how = self.guests
-        options = ["-F", "none", "-i", str(how["private_key"]), "-p", str(how["port"]), *shlex.split(how["ssh_common_args"])]
-        return ["ssh", *options, f"{how['user']}@{self.address(name)}"]
+        return login.ssh_command(self.guests, self.address(name))
 
     def ssh(self, name: str, command: str) -> str:
         """What a command printed on a guest; raises CalledProcessError when it failed."""
-        done = subprocess.run([*self.ssh_command(name), command],
-                              check=True, text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
-        return done.stdout.strip()
+        return login.ssh(self.guests, self.address(name), command)
 
     def boot_ids(self, names: Iterable[str] = ALL) -> dict[str, str]:
         """Boot ids, read on the guests."""
@@ -159,9 +160,7 @@ class Cloud:
 
     def haproxy(self, command: str, balancer: str = "lb-1") -> str:
         """What a balancer's admin socket answers."""
-        talk = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); "
-        talk += "s.sendall(sys.argv[1].encode()+b'\\n'); print(s.makefile().read())"
-        return self.ssh(balancer, shlex.join([str(self.guests["python"]), "-c", talk, command]))
+        return login.ask_haproxy(self.guests, self.address(balancer), command)
 
     def balancer_stats(self, balancer: str = "lb-1") -> dict[str, dict[str, str]]:
         """The rows of a balancer's stats for the backend web by server name, with BACKEND for all of them together."""
@@ -189,5 +188,8 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 15.0) 
 
 
 def start(data: dict[str, Any], state: Path, *, guests: bool) -> Cloud:
-    """A cloud of this fleet; the caller stops `cloud.sim`."""
+    """A cloud of this fleet, for a `with` that ends it; skips the test, saying why, where guests are wanted and cannot run."""
+    problems = Guests.check() if guests else []
+    if problems:
+        pytest.skip("; ".join(problems))
     return Cloud(Simulator(data, state, Guests(state) if guests else None).start(), data)

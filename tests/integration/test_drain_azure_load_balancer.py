@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from integration import cloud as clouds
 from integration.cli import Project, Running, keep
-from simulator.guests import Guests
 
 NET = f"127.{150 + os.getpid() % 40}.{os.getpid() // 40 % 250}"
 NAMES = ("web-1", "web-2")
@@ -37,22 +36,18 @@ def fleet() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clouds.Cloud]:
+def balanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clouds.Cloud]:
     """The two guests and their load balancer."""
-    problems = Guests.check()
-    if problems:
-        pytest.skip("; ".join(problems))
-    cloud = clouds.start(fleet(), tmp_path_factory.mktemp("balanced"), guests=True)
-    yield cloud
-    cloud.sim.stop()
+    with clouds.start(fleet(), tmp_path_factory.mktemp("balanced"), guests=True) as cloud:
+        yield cloud
 
 
 @pytest.fixture
-def cloud(estate: clouds.Cloud) -> clouds.Cloud:
-    """The estate as on the first day."""
-    estate.faults()
-    estate.sim.reset()
-    return estate
+def cloud(balanced: clouds.Cloud) -> clouds.Cloud:
+    """The fleet as on the first day."""
+    balanced.faults()
+    balanced.sim.reset()
+    return balanced
 
 
 @pytest.fixture

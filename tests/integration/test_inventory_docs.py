@@ -28,7 +28,7 @@ def blocks(body: str, language: str) -> list[str]:
     return [text for written_in, text in fences if written_in == language]
 
 
-def estate() -> dict[str, Any]:
+def fleet() -> dict[str, Any]:
     """What the page is about: two subscriptions, a shop of web servers and a database, and what is none of our business."""
     data = clouds.fleet(guests=False)
     prod = {"wave": "now", "tags": {"environment": "prod", "tier": "1"}}
@@ -57,9 +57,8 @@ ABSENT = {"2": {"play-01"}, "3": {"db-01"}, "5": {"quiet-01", "test-01", "@regio
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[clouds.Cloud]:
-    cloud = clouds.start(estate(), tmp_path_factory.mktemp("docs"), guests=False)
-    yield cloud
-    cloud.sim.stop()
+    with clouds.start(fleet(), tmp_path_factory.mktemp("docs"), guests=False) as cloud:
+        yield cloud
 
 
 @pytest.fixture

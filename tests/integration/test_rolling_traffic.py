@@ -24,7 +24,6 @@ from integration import fleets, load, module_counts, run_log
 from integration.cli import Project, Run
 from integration.cloud import Cloud, wait_until
 from integration.conftest import environment
-from simulator.guests import Guests
 
 NET = f"127.{100 + os.getpid() % 40}.{os.getpid() // 40 % 250}"
 LONG = bool(os.environ.get("LONG"))
@@ -83,7 +82,7 @@ def seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def estate() -> dict[str, Any]:
+def fleet() -> dict[str, Any]:
     """Many, and the two others."""
     data = fleets.many(NET, SETS, DOMAINS, MEMBERS)
     data["regions"] = {"westeurope": {"display": "West Europe", "paired": ["northeurope"]}, "northeurope": {"display": "North Europe", "paired": []}}
@@ -96,16 +95,12 @@ def estate() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def behind_balancers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Guests behind two balancers, all in service."""
-    problems = Guests.check() + ([] if shutil.which("wrk") else ["wrk is missing: apt-get install wrk"])
-    if problems:
-        pytest.skip("; ".join(problems))
-    cloud = clouds.start(estate(), tmp_path_factory.mktemp("traffic"), guests=True)
-    try:
+    if not shutil.which("wrk"):
+        pytest.skip("wrk is missing: apt-get install wrk")
+    with clouds.start(fleet(), tmp_path_factory.mktemp("traffic"), guests=True) as cloud:
         for balancer in fleets.BALANCERS:
             wait_until(lambda name=balancer: set(cloud.backends(name).values()) == {"UP"}, f"all servers of {balancer} are up")
         yield cloud
-    finally:
-        cloud.sim.stop()
 
 
 def user(cloud: Cloud, folder: Path, home: Path, **variables: str) -> Project:

@@ -24,7 +24,6 @@ from integration.cloud import Cloud, wait_until
 from integration.conftest import environment
 from integration.sessions import Session, past_balancer, through_balancer
 from integration.troubles import Seen, fill, look
-from simulator.guests import Guests
 
 LEFT_DRAINED = ("archiveless", "cut-off", "fallen", "slow", "stayed", "unheard", "unproven")
 STARTED = ("aborted", "going-on", *LEFT_DRAINED)
@@ -35,7 +34,7 @@ RUN_SECONDS = 500
 
 
 @dataclass(frozen=True)
-class Estate:
+class Prepared:
     """The fleet and the user's project, and the boot ids of the first day."""
 
     cloud: Cloud
@@ -52,22 +51,16 @@ class Troubled:
 
 
 @pytest.fixture(scope="module")
-def estate(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Estate]:
-    problems = Guests.check()
-    if problems:
-        pytest.skip("; ".join(problems))
-    cloud = clouds.start(troubles.fleet(), tmp_path_factory.mktemp("troubles"), guests=True)
-    try:
+def prepared(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Prepared]:
+    with clouds.start(troubles.fleet(), tmp_path_factory.mktemp("troubles"), guests=True) as cloud:
         env = {**environment(cloud, home), "ANSIBLE_FORKS": "10"}
-        yield Estate(cloud, Project(tmp_path_factory.mktemp("user") / "project", env, troubles.variables(cloud)), cloud.boot_ids(troubles.DUE))
-    finally:
-        cloud.sim.stop()
+        yield Prepared(cloud, Project(tmp_path_factory.mktemp("user") / "project", env, troubles.variables(cloud)), cloud.boot_ids(troubles.DUE))
 
 
 @pytest.fixture(scope="module")
-def refused(estate: Estate) -> Seen:
+def refused(prepared: Prepared) -> Seen:
     """A first try over hosts of which each is set up wrongly."""
-    cloud, project = estate.cloud, estate.project
+    cloud, project = prepared.cloud, prepared.project
     wrong = troubles.wrong_from_the_start(project)
     for name in ("unproven", "going-on"):
         fill(cloud, name)
@@ -76,9 +69,9 @@ def refused(estate: Estate) -> Seen:
 
 
 @pytest.fixture(scope="module")
-def troubled(estate: Estate, refused: Seen) -> Troubled:
+def troubled(prepared: Prepared, refused: Seen) -> Troubled:
     """Everything that may happen happens, in one wave; and a second wave, of which nobody is left."""
-    cloud, project = estate.cloud, estate.project
+    cloud, project = prepared.cloud, prepared.project
     troubles.troubles(project)
     for name in ("archiveless", "aborted", "packing"):
         fill(cloud, name)
@@ -90,19 +83,19 @@ def troubled(estate: Estate, refused: Seen) -> Troubled:
     cloud.patch("slow", operations={"performMaintenance": {"after_seconds": 7200}})
     cloud.haproxy("disable health web/busy-down; set server web/busy-down health down; disable health web/going-on")
     guests = cloud.sim.world.guests.guests
-    real_boot, stay = guests.boot, {"boot_id": estate.boot_ids["stayed"]}
+    real_boot, stay = guests.boot, {"boot_id": prepared.boot_ids["stayed"]}
     guests.boot = lambda name, address, **more: real_boot(name, address, **{**more, **(stay if name == "stayed" else {})})
     try:
-        run, cut = with_users(estate, ("busy-up", "busy-down", "going-on"), rollout_partial_wave=True, rollout_error_budget=30, redeploy_timeout=15,
+        run, cut = with_users(prepared, ("busy-up", "busy-down", "going-on"), rollout_partial_wave=True, rollout_error_budget=30, redeploy_timeout=15,
                               **troubles.hooks(project))
     finally:
         guests.boot = real_boot
     return Troubled(look(cloud, project, run, ("fallen", "slow", "cut-off")), cut)
 
 
-def with_users(estate: Estate, names: tuple[str, ...], *arguments: str, **variables: object) -> tuple[Run, dict[str, float | None]]:
+def with_users(prepared: Prepared, names: tuple[str, ...], *arguments: str, **variables: object) -> tuple[Run, dict[str, float | None]]:
     """A run while these servers have sessions, and `ports` a request past the balancer; the run, and when the sessions were cut."""
-    cloud, project = estate.cloud, estate.project
+    cloud, project = prepared.cloud, prepared.project
     begun, go = project.folder / "begun", project.folder / "go"
     begun.unlink(missing_ok=True), go.unlink(missing_ok=True)
     running = project.start_playbook("rolling_redeploy", *arguments, **variables, **troubles.pause(project))
@@ -119,9 +112,9 @@ def with_users(estate: Estate, names: tuple[str, ...], *arguments: str, **variab
 
 
 @pytest.fixture(scope="module")
-def early(estate: Estate, troubled: Troubled) -> Seen:
+def early(prepared: Prepared, troubled: Troubled) -> Seen:
     """What is marked is finished, once Azure is done with it; but one VM is still down, and on another the service does not start."""
-    cloud, project = estate.cloud, estate.project
+    cloud, project = prepared.cloud, prepared.project
     (project.folder / "broken").unlink()
     cloud.ssh("unproven", "echo later > /mnt/cache/a/file")
     cloud.ssh("archiveless", f"mv /srv/lost/*.gz {troubles.FOLDER}")
@@ -138,9 +131,9 @@ def early(estate: Estate, troubled: Troubled) -> Seen:
 
 
 @pytest.fixture(scope="module")
-def mended(estate: Estate, early: Seen) -> Troubled:
+def mended(prepared: Prepared, early: Seen) -> Troubled:
     """The last two are well again, and some of those that were restored are tried once more, with another policy."""
-    cloud, project = estate.cloud, estate.project
+    cloud, project = prepared.cloud, prepared.project
     cloud.ssh("slow", "sed -i '/exit 1/d' /etc/default/web")
     # Its attempt failed, so Azure allows no other.
     cloud.patch("fallen", power="running", agent="ready", allowed=False, operations={})
@@ -153,7 +146,7 @@ def mended(estate: Estate, early: Seen) -> Troubled:
         project.write(f"host_vars/{name}.yml", values)
     for name in ("busy-up", "ports"):
         fill(cloud, name)
-    run, cut = with_users(estate, ("busy-up", "busy-down"), "--limit", ",".join(("fallen", "slow", *AGAIN)), rollout_accept=["temp_disk_in_use"])
+    run, cut = with_users(prepared, ("busy-up", "busy-down"), "--limit", ",".join(("fallen", "slow", *AGAIN)), rollout_accept=["temp_disk_in_use"])
     # Those that were down are seen to be up again by their balancer a second later.
     wait_until(lambda: all(cloud.backends()[name] == "UP" for name in ("fallen", "slow", "busy-up", "ports")), "they have traffic")
     return Troubled(look(cloud, project, run), cut)
@@ -184,11 +177,11 @@ def test_what_is_wrong_from_the_start_is_named_and_left_untouched(refused: Seen,
     assert said in refused.lost(host) and "left: untouched" in refused.lost(host)
 
 
-def test_a_host_that_fails_its_preparation_stops_the_run_before_its_wave(refused: Seen, estate: Estate) -> None:
+def test_a_host_that_fails_its_preparation_stops_the_run_before_its_wave(refused: Seen, prepared: Prepared) -> None:
     assert refused.run.rc != 0 and not refused.posts, refused.run.out
     assert re.search("STOPPED before wave 1: [^.]*away[^.]* failed, and rollout_error_budget is 0", refused.run.text)
     assert refused.marks == [] and all(refused.in_service(name) for name in troubles.DUE)
-    assert {name: guest.boot_id for name, guest in refused.guests.items()} == estate.boot_ids
+    assert {name: guest.boot_id for name, guest in refused.guests.items()} == prepared.boot_ids
 
 
 # -- the run in which everything happens ------------------------------------------------------------------------------------
@@ -222,11 +215,11 @@ def test_a_member_that_is_down_holds_its_set_back(troubled: Troubled) -> None:
     ("packing", "what is on /mnt could not be kept: it was not packed in 1 s (drain_timeout)"),  # whatever drain_on_timeout says
     ("untold", ""),
 ])
-def test_a_host_that_was_not_started_is_restored(troubled: Troubled, estate: Estate, host: str, why: str) -> None:
+def test_a_host_that_was_not_started_is_restored(troubled: Troubled, prepared: Prepared, host: str, why: str) -> None:
     said = troubled.seen.lost(host)
     assert f"{host} (single VM): " in said and why in said and "left: in service (what was drained is restored)" in said
     assert troubled.seen.in_service(host)
-    assert troubled.seen.guests[host].boot_id == estate.boot_ids[host]
+    assert troubled.seen.guests[host].boot_id == prepared.boot_ids[host]
 
 
 @pytest.mark.parametrize(("host", "wave", "seconds", "why"), [
@@ -250,13 +243,13 @@ def test_fail_gives_the_server_back_with_its_session(troubled: Troubled) -> None
     assert troubled.seen.servers["busy-down"].startswith("DOWN") and not troubled.seen.guests["busy-down"].marked
 
 
-def test_continue_leaves_sessions_to_the_redeploy(troubled: Troubled, estate: Estate) -> None:
+def test_continue_leaves_sessions_to_the_redeploy(troubled: Troubled, prepared: Prepared) -> None:
     """On a server that HAProxy does not check; it is not checked afterwards either."""
     seen, cut = troubled.seen, troubled.cut["going-on"]
     assert "going-on: sessions were left after 6 s in web, going on all the same (drain_on_timeout: continue)" in seen.run.text
-    assert cut is None or cut > started(estate.cloud, "going-on"), "it was to be left alone"
+    assert cut is None or cut > started(prepared.cloud, "going-on"), "it was to be left alone"
     assert seen.servers["going-on"] == "no check" and not seen.guests["going-on"].marked
-    assert seen.guests["going-on"].boot_id != estate.boot_ids["going-on"]
+    assert seen.guests["going-on"].boot_id != prepared.boot_ids["going-on"]
 
 
 @pytest.mark.parametrize(("host", "why"), [
@@ -269,18 +262,18 @@ def test_continue_leaves_sessions_to_the_redeploy(troubled: Troubled, estate: Es
     ("stayed", "NOT RESTARTED: Azure says that the maintenance succeeded, but the boot id is the one from before the drain ("),
     ("unheard", ""),
 ])
-def test_a_host_that_was_started_and_is_not_proven_stays_drained(troubled: Troubled, estate: Estate, host: str, why: str) -> None:
+def test_a_host_that_was_started_and_is_not_proven_stays_drained(troubled: Troubled, prepared: Prepared, host: str, why: str) -> None:
     """Named with what there is to undo and where its marks are; on the host, too, if that can be looked at."""
     seen = troubled.seen
     said = seen.lost(host)
     assert why in said and "left: DRAINED; to undo:" in said and "haproxy" in said and "services" in said, said
-    assert str(estate.project.journal / f"marks/{host}.json") in said
+    assert str(prepared.project.journal / f"marks/{host}.json") in said
     assert host not in seen.guests or seen.guests[host].marked
     assert host == "unheard" or seen.servers[host] != "UP"
 
 
-def test_a_boot_id_that_is_still_the_same_is_named(troubled: Troubled, estate: Estate) -> None:
-    assert f"from before the drain ({estate.boot_ids['stayed']}). It stays out of service" in troubled.seen.lost("stayed")
+def test_a_boot_id_that_is_still_the_same_is_named(troubled: Troubled, prepared: Prepared) -> None:
+    assert f"from before the drain ({prepared.boot_ids['stayed']}). It stays out of service" in troubled.seen.lost("stayed")
 
 
 def test_hosts_left_out_of_service_are_listed_at_the_very_end(troubled: Troubled) -> None:
@@ -296,11 +289,11 @@ def test_files_of_a_temporary_disk_that_was_emptied_are_put_back(troubled: Troub
     assert guests["archiveless"].content == "nothing"
 
 
-def test_files_of_a_temporary_disk_that_was_not_emptied_stay_as_they_are(troubled: Troubled, estate: Estate) -> None:
+def test_files_of_a_temporary_disk_that_was_not_emptied_stay_as_they_are(troubled: Troubled, prepared: Prepared) -> None:
     guests = troubled.seen.guests
     assert guests["aborted"].content == "later 640", "the archive was put over a disk that was never emptied"
     assert guests["packing"].content == "of-packing 640"
-    assert estate.cloud.ssh("packing", "stat -c %s /mnt/cache/big") == "60000000"
+    assert prepared.cloud.ssh("packing", "stat -c %s /mnt/cache/big") == "60000000"
     assert guests["aborted"].archives == guests["packing"].archives == "" and troubled.seen.copies == []
 
 
@@ -313,11 +306,11 @@ def test_what_is_marked_is_finished_first(early: Seen, host: str) -> None:
     assert early.in_service(host)
 
 
-def test_the_same_boot_id_has_the_same_verdict_in_the_next_run(early: Seen, estate: Estate) -> None:
+def test_the_same_boot_id_has_the_same_verdict_in_the_next_run(early: Seen, prepared: Prepared) -> None:
     """It is returned to service, for it is well, and it is said once more that it was not restarted."""
     assert early.run.text.count("NOT RESTARTED: Azure says that the maintenance succeeded") == 1, early.run.out
     assert f"stayed was left drained by an earlier run and is back in service. NOT RESTARTED: Azure says that the maintenance succeeded, but the boot id is " \
-           f"the one from before the drain ({estate.boot_ids['stayed']}). It is healthy, and so it was returned to service" in early.run.text
+           f"the one from before the drain ({prepared.boot_ids['stayed']}). It is healthy, and so it was returned to service" in early.run.text
     assert re.search(r"stayed +\S+ +recovered .*an earlier run left it drained; NOT RESTARTED \(boot id unchanged", early.run.out)
 
 
@@ -343,36 +336,36 @@ def test_an_archive_that_came_back_is_unpacked_and_one_that_was_unpacked_is_not_
 # -- the run that finishes ---------------------------------------------------------------------------------------------------
 
 
-def test_all_is_finished_and_each_vm_was_started_once(mended: Troubled, estate: Estate) -> None:
+def test_all_is_finished_and_each_vm_was_started_once(mended: Troubled, prepared: Prepared) -> None:
     seen = mended.seen
     assert seen.run.rc == 0, seen.run.out
     for host in ("fallen", "slow"):
         said = f"{host} was left drained by an earlier run and is back in service"
         assert seen.run.out.index(said) < seen.run.out.index("Plan for perform_maintenance")
     assert seen.posts == dict.fromkeys([*STARTED, *AGAIN], 1)
-    estate.cloud.check_distance()
+    prepared.cloud.check_distance()
     assert seen.marks == [] and not any(guest.marked for guest in seen.guests.values())
     assert all(seen.in_service(host) for host in troubles.DUE if host not in ("busy-down", "going-on"))
-    moved = {host for host, guest in seen.guests.items() if guest.boot_id != estate.boot_ids[host]}
+    moved = {host for host, guest in seen.guests.items() if guest.boot_id != prepared.boot_ids[host]}
     assert moved >= {*STARTED, *AGAIN} - {"aborted", "stayed"} and not moved & {"aborted", "away", "mate", "unstoppable", "own-tasks", "packing", "untold"}
 
 
-def test_force_ends_the_sessions_before_the_start(mended: Troubled, estate: Estate) -> None:
+def test_force_ends_the_sessions_before_the_start(mended: Troubled, prepared: Prepared) -> None:
     """Also on a server that HAProxy calls DOWN."""
     assert "busy-down on lb-1: its health check fails in web" in mended.seen.run.text
     for host in ("busy-up", "busy-down"):
         assert f"{host}: sessions were left after 6 s in web, they were ended (drain_on_timeout: force)" in mended.seen.run.text
         cut = mended.cut[host]
         # The simulated clock was put forward by two hours.
-        assert cut is not None and cut < started(estate.cloud, host) - 7200
+        assert cut is not None and cut < started(prepared.cloud, host) - 7200
 
 
 def test_connections_to_ports_are_not_waited_for_any_longer(mended: Troubled) -> None:
     assert "ports: not drained in time, going on all the same (drain_on_timeout: force)" in mended.seen.run.text
 
 
-def test_a_temporary_disk_lost_with_consent_is_filled_again(mended: Troubled, estate: Estate) -> None:
-    assert mended.seen.guests["ports"].content == "nothing" and estate.cloud.ssh("ports", "ls -d /mnt/cache") == "/mnt/cache"
+def test_a_temporary_disk_lost_with_consent_is_filled_again(mended: Troubled, prepared: Prepared) -> None:
+    assert mended.seen.guests["ports"].content == "nothing" and prepared.cloud.ssh("ports", "ls -d /mnt/cache") == "/mnt/cache"
 
 
 def test_files_kept_on_the_controller_are_put_back(mended: Troubled) -> None:

@@ -15,7 +15,6 @@ import pytest
 from integration import cloud as clouds
 from integration.cli import Project, Run
 from integration.cloud import MARK, Cloud, wait_until
-from simulator.guests import Guests
 
 NET = f"127.{90 + os.getpid() % 10}.{os.getpid() // 10 % 250}"
 PORT = 8169
@@ -34,14 +33,8 @@ def small_fleet() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    problems = Guests.check()
-    if problems:
-        pytest.skip("; ".join(problems))
-    data = small_fleet()
-    cloud = clouds.start(data, tmp_path_factory.mktemp("events"), guests=True)
-    cloud._addresses = {vm["name"]: vm["addresses"] for vm in data["vms"]}
-    yield cloud
-    cloud.sim.stop()
+    with clouds.start(small_fleet(), tmp_path_factory.mktemp("events"), guests=True) as cloud:
+        yield cloud
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ class Rulebooks:
 
 @pytest.fixture
 def rulebooks(client: Client, project: Project) -> Iterator[Rulebooks]:
-    """Rulebooks against the estate with guests."""
+    """Rulebooks against the fleet with guests."""
     made = Rulebooks(client, project)
     yield made
     made.stop()

@@ -5,15 +5,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from guest_fleet import Fleet, require_guests  # noqa: E402 - found through the path set just above
+from unit.guests.guest_fleet import Fleet, require_guests
 
 
 @pytest.fixture(scope="session")

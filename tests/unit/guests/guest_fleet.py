@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import socket
 import subprocess
 import sys
@@ -16,8 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from simulator.guests import Guests
+from simulator.guests import Guests, login
 
 TESTS = Path(__file__).parents[2]
 LOAD = TESTS / "demo" / "load.py"
@@ -55,23 +53,15 @@ class Fleet:
 
     def ssh_command(self, name: str) -> list[str]:
         """The ssh client's command line, up to the remote command."""
-        how = self.guests.describe()
-        options = ["-F", "none", "-i", how["private_key"], "-p", str(how["port"]), *shlex.split(how["ssh_common_args"])]
-        return ["ssh", *options, f"{how['user']}@{self.addresses[name]}"]
+        return login.ssh_command(self.guests.describe(), self.addresses[name])
 
     def ssh(self, name: str, command: str) -> str:
         """What a command printed on a guest; raises CalledProcessError when it failed."""
-        done = subprocess.run(
-            [*self.ssh_command(name), command], check=True, text=True, stdin=subprocess.DEVNULL, capture_output=True
-        )
-        return done.stdout.strip()
+        return login.ssh(self.guests.describe(), self.addresses[name], command)
 
     def balancer(self, command: str) -> str:
         """What the stats socket of the balancer answers."""
-        python = self.guests.describe()["python"]
-        talk = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); "
-        talk += "s.sendall(sys.argv[1].encode()+b'\\n'); print(s.makefile().read())"
-        return self.ssh("lb-01", shlex.join([python, "-c", talk, command]))
+        return login.ask_haproxy(self.guests.describe(), self.addresses["lb-01"], command)
 
     def wait_for_servers(self, wanted: dict[str, str]) -> None:
         """Wait until the balancer shows each server with the status wanted, and draining ones without sessions."""

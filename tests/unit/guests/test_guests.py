@@ -14,9 +14,8 @@ import time
 from pathlib import Path
 
 import pytest
-from guest_fleet import DB_01, NET, TESTS, WEB_01, Fleet, can_connect, require_guests, wait_until
-
 from simulator.guests import GuestError, Guests
+from unit.guests.guest_fleet import DB_01, NET, TESTS, WEB_01, Fleet, can_connect, require_guests, wait_until
 
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from guest_fleet import DB_01, WEB_01, Fleet, can_connect
+from unit.guests.guest_fleet import DB_01, WEB_01, Fleet, can_connect
 
 PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
 SERVICE = "ansible.builtin.service"

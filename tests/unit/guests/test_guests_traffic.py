@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from guest_fleet import BALANCER, DB_01, LOAD, WEB_01, Fleet, can_connect, end_load, wait_until
+from unit.guests.guest_fleet import BALANCER, DB_01, LOAD, WEB_01, Fleet, can_connect, end_load, wait_until
 
 
 def get(address: str, path: str) -> tuple[int, str]:
