@@ -14,7 +14,7 @@ from simulator.fleet.schema import FleetError
 from simulator.server import Simulator
 
 from .conftest import SMALL, Arm
-from .test_fleetfile import NOW
+from .test_fleet_file import NOW
 
 NETWORK = "resourceGroups/alpha/providers/Microsoft.Network"
 FRONT = f"{NETWORK}/loadBalancers/front"
