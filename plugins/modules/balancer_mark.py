@@ -10,6 +10,7 @@ module: balancer_mark
 short_description: On a host that runs HAProxy, learn where a server takes traffic, note who takes it out, and refuse to take out the last ones
 version_added: 1.0.0
 description:
+  - B(Internal to the roles of this collection); its options and return values may change without notice.
   - Reads in which backends a server takes traffic, and writes the local fact C(/etc/ansible/facts.d/azure_maintenance_drained_HOST.fact) about it before
     anything is changed. A guest that never returns cannot hide a backend that is drained for it.
   - A backend in which somebody else has drained the server, or put it into maintenance, is not noted. It is theirs to bring back.

@@ -10,6 +10,7 @@ module: maintenance_mark
 short_description: The mark that says who took a host out of service, how far that got, and what to undo
 version_added: 1.0.0
 description:
+  - B(Internal to the roles of this collection); its options and return values may change without notice.
   - Writes the local fact C(/etc/ansible/facts.d/azure_maintenance.fact) on the host, whole or not at all and on disk before anything is changed, and a
     copy on the controller.
   - A host has one owner. The mark of another run is never overwritten; the task fails, naming run, owner and age.
