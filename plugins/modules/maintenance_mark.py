@@ -15,7 +15,7 @@ description:
     copy on the controller.
   - A host has one owner. The mark of another run is never overwritten; the task fails, naming run, owner and age.
   - Works together with an action plugin of the same name, which knows the run's process and keeps the copy.
-  - On Windows hosts there is only the copy on the controller.
+  - On Windows hosts, which are experimental, there is only the copy on the controller.
 options:
   state:
     description:
