@@ -17,10 +17,10 @@ attributes:
   idempotent:
     description: Running it again changes nothing more.
   action_group:
-    description: Use C(group/fleetops.azure_maintenance.all) in C(module_defaults) to set the sign-in options once.
+    description: Use C(group/fleetops.azure_maintenance.azure) in C(module_defaults) to set the sign-in options once for all modules that sign in to Azure.
     support: full
     membership:
-      - fleetops.azure_maintenance.all
+      - fleetops.azure_maintenance.azure
 """
 
     # Without the group: what runs on guests signs in nowhere.

@@ -9,6 +9,7 @@ name: contradicting
 short_description: Hosts whose variables speak of two VMs
 version_added: 1.0.0
 description:
+  - B(Internal to the roles of this collection); what it takes and gives may change without notice.
   - The inventory source describes a host (C(azure_vm_name), C(azure_resource_group), C(azure_subscription_id)) and says which VM it is (C(azure_vm_id)).
     A variable that wins over the inventory, in a play or in C(host_vars) beside a playbook, can name another VM while groups and settings stay those of the
     first.

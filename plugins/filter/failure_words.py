@@ -9,6 +9,7 @@ name: failure_words
 short_description: What failed, in words, as a rescue sees it
 version_added: 1.0.0
 description:
+  - B(Internal to the roles of this collection); what it takes and gives may change without notice.
   - Takes C(ansible_failed_result). A loop only says that an item failed; the items say why.
   - Of a module that broke off and printed no answer, it is the first line of what the host printed, for the message only says that no JSON was found.
   - A host that enters a rescue because another host failed (C(any_errors_fatal)) has neither a result nor a task of its own.

@@ -9,6 +9,7 @@ name: kubernetes_budgets
 short_description: PodDisruptionBudgets that let none of a node's pods go
 version_added: 1.0.0
 description:
+  - B(Internal to the roles of this collection); what it takes and gives may change without notice.
   - Tells budgets that never let a pod go, for all the pods that there are must stay up, from those that are used up now and recover when pods get ready.
   - Only budgets of pods that are ready count. One that is not ready may be evicted, or is waited for.
 positional: _input, budgets

@@ -9,6 +9,7 @@ name: kubernetes_pods
 short_description: What draining a Kubernetes node would do to each of its pods
 version_added: 1.0.0
 description:
+  - B(Internal to the roles of this collection); what it takes and gives may change without notice.
   - Tells pods apart as C(kubectl drain) does. What creates a pod again is its controller, the one owner with C(controller) true; other owners do not count.
   - Mirror pods and pods of DaemonSets belong to the node and stay. Pods that have finished need nobody's consent.
 positional: _input

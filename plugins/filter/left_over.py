@@ -9,13 +9,14 @@ name: left_over
 short_description: Hosts that earlier runs left out of service, by what hosts, balancers and the controller know
 version_added: 1.0.0
 description:
-  - Puts together the marks that M(fleetops.azure_maintenance.maintenance_mark) found on hosts, the notes that balancers keep, and the copies on this
+  - B(Internal to the roles of this collection); what it takes and gives may change without notice.
+  - Puts together the marks that M(fleetops.azure_maintenance.maintenance_mark_info) found on hosts, the notes that balancers keep, and the copies on this
     controller.
   - A host that was asked and has no mark is only finished where a copy or a note is left, and only as far as those say.
 positional: _input
 options:
   _input:
-    description: Results of M(fleetops.azure_maintenance.maintenance_mark) with C(state=query), by host.
+    description: Results of M(fleetops.azure_maintenance.maintenance_mark_info), by host.
     type: dict
     required: true
   directory:

@@ -9,6 +9,7 @@ name: left_words
 short_description: How a host is left, in words, by its mark
 version_added: 1.0.0
 description:
+  - B(Internal to the roles of this collection); what it takes and gives may change without notice.
   - Begins with C(DRAINED) where the mark records something that has to be undone, and nowhere else.
 positional: _input, file
 options:

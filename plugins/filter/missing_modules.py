@@ -9,6 +9,7 @@ name: missing_modules
 short_description: Those of some modules that this controller does not have
 version_added: 1.0.0
 description:
+  - B(Internal to the roles of this collection); what it takes and gives may change without notice.
   - Lets a play say what to install before it touches anything. A missing collection otherwise fails the task that needs it, in the midst of the work.
 positional: _input
 options:

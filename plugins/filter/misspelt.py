@@ -9,6 +9,7 @@ name: misspelt
 short_description: Those of some names that are almost, but not quite, a known one
 version_added: 1.0.0
 description:
+  - B(Internal to the roles of this collection); what it takes and gives may change without notice.
   - Ansible ignores a variable that nothing reads. One that is a letter away from an option was meant to be it.
   - Names that resemble no known one are left alone; they may be somebody's own.
 positional: _input, known

@@ -9,6 +9,7 @@ name: pool_refusal
 short_description: Why a VM may not leave its backend pools of Azure load balancers
 version_added: 1.0.0
 description:
+  - B(Internal to the roles of this collection); what it takes and gives may change without notice.
   - Takes a result of M(fleetops.azure_maintenance.lb_backend_state) in check mode with O(fleetops.azure_maintenance.lb_backend_state#module:state=down), and
     counts the members of each pool that stay up when others leave with it.
   - A member whose C(adminState) is Down is not up. Azure does not tell here what its health probes see.

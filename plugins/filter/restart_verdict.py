@@ -9,6 +9,7 @@ name: restart_verdict
 short_description: Whether a host was restarted by its redeploy, by boot ids and by what Azure says
 version_added: 1.0.0
 description:
+  - B(Internal to the roles of this collection); what it takes and gives may change without notice.
   - The run that started the redeploy and one that recovers the host come to the same verdict. The first keeps a host that was not restarted out of service,
     the other returns it when it is well; both say so.
   - The operation C(reapply) need not restart a VM.

@@ -9,6 +9,7 @@ name: start_patience
 short_description: Seconds until a start that a dead run may have sent would show
 version_added: 1.0.0
 description:
+  - B(Internal to the roles of this collection); what it takes and gives may change without notice.
   - For hosts that earlier runs left, and whose start no journal of this controller knows of. Hosts of which nothing is known are not waited for.
 positional: _input, seconds
 options:

@@ -193,7 +193,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         # An overlay tells VMs of one name apart, so it needs those that are not affected too.
         fleet = read_fleet(arm, Selection(
             subscriptions=self.get_option("subscriptions"), resource_groups=self.get_option("resource_groups"),
-            exclude_resource_groups=self.get_option("exclude_resource_groups"), strict=self.get_option("complete"),
+            exclude_resource_groups=self.get_option("exclude_resource_groups"), complete=self.get_option("complete"),
             only_affected=self.get_option("only_affected") and not self.get_option("overlay"), second_opinion=self.get_option("second_opinion"),
             addresses=self.get_option("addresses"), trust_status_list=self.get_option("trust_status_list"),
         ))

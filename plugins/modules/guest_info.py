@@ -10,6 +10,7 @@ module: guest_info
 short_description: Read, on a Linux guest, what a redeploy must not make worse
 version_added: 1.0.0
 description:
+  - B(Internal to the roles of this collection); its options and return values may change without notice.
   - Reads the boot id, failed units, named services, named ports and the temporary disk in one execution, so that a rolling run can compare before
     and after.
   - Python 3.9 and its standard library are all it needs.

@@ -10,24 +10,24 @@ module: maintenance_mark
 short_description: The mark that says who took a host out of service, how far that got, and what to undo
 version_added: 1.0.0
 description:
+  - B(Internal to the roles of this collection); its options and return values may change without notice.
   - Writes the local fact C(/etc/ansible/facts.d/azure_maintenance.fact) on the host, whole or not at all and on disk before anything is changed, and a
     copy on the controller.
   - A host has one owner. The mark of another run is never overwritten; the task fails, naming run, owner and age.
   - Works together with an action plugin of the same name, which knows the run's process and keeps the copy.
-  - On Windows hosts there is only the copy on the controller.
+  - On Windows hosts, which are experimental, there is only the copy on the controller.
 options:
   state:
     description:
       - V(present) writes the mark, or updates step and time limit of this run's mark.
       - V(absent) removes this run's mark, and the copy.
-      - V(query) only reads, also the marks of other hosts that a balancer keeps. It runs no Python on the host, and does not fail when the host cannot be
-        reached.
     type: str
-    choices: [absent, present, query]
+    choices: [absent, present]
     default: present
   run_id:
-    description: Run that owns the mark. Needed except for V(query).
+    description: Run that owns the mark.
     type: str
+    required: true
   owner:
     description: Who runs it, for people who find the mark.
     type: str
@@ -84,6 +84,7 @@ attributes:
 extends_documentation_fragment:
   - fleetops.azure_maintenance.attributes.guest
 seealso:
+  - module: fleetops.azure_maintenance.maintenance_mark_info
   - module: fleetops.azure_maintenance.balancer_mark
 author:
   - fleetops contributors (@fleetops)
@@ -98,11 +99,6 @@ EXAMPLES = r"""
       - {provider: services, candidates: [nginx]}
     directory: /srv/ops/.azure_maintenance/marks
   become: true
-
-- name: Who has this host
-  fleetops.azure_maintenance.maintenance_mark:
-    state: query
-  register: found
 
 - name: Take the mark away
   fleetops.azure_maintenance.maintenance_mark:
@@ -132,39 +128,8 @@ mark:
       - {provider: services, services: [nginx]}
 before:
   description: The mark that was there, or null.
-  returned: when O(state) is not V(query)
+  returned: success
   type: dict
-  sample: null
-alive:
-  description: Why the run of the mark must be taken for alive; null when it is dead.
-  returned: when O(state=query)
-  type: str
-  sample: its process 4711 runs on this machine
-drained:
-  description: Marks that this host keeps as a balancer, by host.
-  returned: when O(state=query)
-  type: dict
-  sample: {}
-finished:
-  description: Runs that are done with the host, the last 50. Their marks were taken away; copies of those on other controllers are of no use any more.
-  returned: when O(state=query)
-  type: list
-  elements: str
-  sample: [20260301T220000Z-99aabbcc]
-controller_copy:
-  description: The controller's copy in O(directory), where the host itself has no mark; null otherwise.
-  returned: when O(state=query)
-  type: dict
-  sample: null
-reached:
-  description: Whether the host could be asked.
-  returned: when O(state=query)
-  type: bool
-  sample: true
-trouble:
-  description: Why it could not be asked, or its mark not be understood; null otherwise.
-  returned: when O(state=query)
-  type: str
   sample: null
 foreign:
   description: The other run's mark.
@@ -183,8 +148,8 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.
 WATCH_LOOKS = 5
 """Seconds in which a watch that has just noted itself sees the mark."""
 SPEC = {
-    "state": {"type": "str", "choices": ["absent", "present", "query"], "default": "present"},
-    "run_id": {"type": "str"}, "owner": {"type": "str", "default": "unknown"}, "step": {"type": "str", "default": "drain"},
+    "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+    "run_id": {"type": "str", "required": True}, "owner": {"type": "str", "default": "unknown"}, "step": {"type": "str", "default": "drain"},
     "undo": {"type": "list", "elements": "dict"}, "vm_id": {"type": "str"}, "boot_id": {"type": "str"},
     "expires": {"type": "int", "default": 900}, "take_over": {"type": "str"}, "watch_timeout": {"type": "int", "default": 300},
     "directory": {"type": "str", "default": ""}, "on_host": {"type": "bool", "default": True}, "stamp": {"type": "dict"},
@@ -197,8 +162,6 @@ def set_mark(module):
     if options["state"] == "absent":
         before = file.read() if module.check_mode else file.remove(options["run_id"], finished=FINISHED)
         return {"changed": before is not None, "before": before, "mark": None}
-    if options["state"] == "query":
-        raise MarkError("a query is made by the action plugin of this module, on the controller; call it by its full name")
     if module.check_mode:
         return {"changed": True, "before": file.read(), "mark": mark_of(module)}
     before = written(module, file)
@@ -257,7 +220,7 @@ def wait_for_the_watch(deadline):
 
 
 def main():
-    run(SPEC, set_mark, required_if=[("state", "present", ["run_id", "stamp"]), ("state", "absent", ["run_id"])])
+    run(SPEC, set_mark, required_if=[("state", "present", ["stamp"])])
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ options:
       - With O(wave) it is the run's own copy, and must be a regular file of the user who runs this, not a link.
     type: path
   lane:
-    description: The lane of O(plan_file) to apply, from 1. Required when the plan has several.
+    description: Experimental. The lane of O(plan_file) to apply, from 1. Required when the plan has several.
     type: int
   wave:
     description:
@@ -135,7 +135,7 @@ options:
         elements: raw
   lanes:
     description:
-      - Number of parts that the plan is made of, which have no set, region pair or tier in common and may run at the same time.
+      - Experimental. Number of parts that the plan is made of, which have no set, region pair or tier in common and may run at the same time.
       - With O(plan_file) it may be left out; a number other than the plan's is refused.
     type: int
     default: 1

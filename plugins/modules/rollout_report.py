@@ -11,6 +11,7 @@ module: rollout_report
 short_description: Write down what a rollout did with each host, and when
 version_added: 1.0.0
 description:
+  - B(Internal to the roles of this collection); its options and return values may change without notice.
   - Puts together what the role C(rollout) knows of its hosts, and writes it as JSON beside the plan of the run.
   - Runs on the controller, whatever host the task is of.
 options:

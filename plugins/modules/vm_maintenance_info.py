@@ -53,13 +53,14 @@ options:
       - Set it once RV(counts.views_listed) has been equal to RV(counts.vms) during a wave. Then your cloud's list is known to show blocks.
     type: bool
     default: false
-  strict:
+  complete:
     description:
       - V(true) fails when anything could not be read.
       - V(false) leaves out what could not be read, a subscription, scale set or VM, and names each in RV(left_out) and in a warning. It still fails when
         nothing could be read.
     type: bool
     default: true
+    aliases: [strict]
   second_opinion:
     description:
       - Another list of VMs with maintenance ahead to compare with what the instance views say. Differences are in RV(second_opinion); they decide nothing.
@@ -106,7 +107,7 @@ EXAMPLES = r"""
 
 - name: All that can be read, with a list of what cannot
   fleetops.azure_maintenance.vm_maintenance_info:
-    strict: false
+    complete: false
     exclude_resource_groups: [sandbox]
   delegate_to: localhost
 
@@ -319,7 +320,7 @@ gone:
   elements: str
   sample: []
 left_out:
-  description: What O(strict=false) went without, each a C(subscription) or the C(id) of a VM or scale set, with the C(reason). Always empty otherwise.
+  description: What O(complete=false) went without, each a C(subscription) or the C(id) of a VM or scale set, with the C(reason). Always empty otherwise.
   returned: success
   type: list
   elements: dict
@@ -352,7 +353,7 @@ SPEC = {
     "query": {"type": "str"},
     "addresses": {"type": "bool", "default": True},
     "trust_status_list": {"type": "bool", "default": False},
-    "strict": {"type": "bool", "default": True},
+    "complete": {"type": "bool", "default": True, "aliases": ["strict"]},
     "second_opinion": {"type": "str", "choices": list(SECOND_OPINIONS), "default": "none"},
 }
 

@@ -38,7 +38,7 @@ _FEWEST_THREADS, _MOST_THREADS = 8, 32
 class Fleet:
     """The VMs selected, in the order of their ids, and what it took to know them.
 
-    ``gone`` are ids that were listed and no longer exist; ``left_out`` (only when not strict) says by ``subscription`` or
+    ``gone`` are ids that were listed and no longer exist; ``left_out`` (only without ``complete``) says by ``subscription`` or
     ``id``, each with a ``reason``, what could not be read. Callers show every one of the ``warnings``.
     """
 
@@ -136,11 +136,11 @@ class _FleetReader:
             # Lists fail side by side; which of their errors is told should not depend on which came first.
             if found not in self._failures or str(error) < str(self._failures[found]):
                 self._failures[found] = error
-        return not self._selection.strict
+        return not self._selection.complete
 
     def _settle(self) -> None:
         """Fail when something could not be read, unless it may be left out and something else is there."""
-        if self._failures and (self._selection.strict or not self._alive()):
+        if self._failures and (self._selection.complete or not self._alive()):
             raise self._incomplete()
 
     def _incomplete(self) -> IncompleteFleet:

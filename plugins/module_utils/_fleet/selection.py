@@ -21,7 +21,7 @@ SECOND_OPINIONS = ("none", "resource_graph", "service_health")
 class Selection:
     """Empty ``subscriptions`` mean the one of the sign-in options, else all that the identity can see.
 
-    ``strict`` false: what cannot be read is left out by name instead of failing all. Without ``addresses`` the lists of
+    ``complete`` false: what cannot be read is left out by name instead of failing all. Without ``addresses`` the lists of
     network interfaces and public IPs are not read. With ``trust_status_list`` a VM that the status list shows without a
     maintenance block is in no wave, even while that list shows nobody in one. ``thorough``: the guest agent and extensions of every VM are
     known, also where the status list leaves them out; else only of VMs in a wave and of their sets. Raises OptionsError when the query
@@ -34,7 +34,7 @@ class Selection:
     only_affected: bool = False
     query: str | None = None
     addresses: bool = True
-    strict: bool = True
+    complete: bool = True
     second_opinion: str = "none"
     trust_status_list: bool = False
     thorough: bool = False

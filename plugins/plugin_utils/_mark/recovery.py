@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which hosts earlier runs left out of service, from what hosts, balancers and the controller know. Pure.
 
-``seen`` is what maintenance_mark answered for each host asked: ``{reached, mark, alive, drained: {host: note}, trouble}``;
+``seen`` is what maintenance_mark_info answered for each host asked: ``{reached, mark, alive, drained: {host: note}, trouble}``;
 ``copies`` are the marks on this controller by host, each with ``alive`` besides.
 """
 

@@ -18,7 +18,7 @@ from unit.plugins.mark_controller import Controller, Play
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
 UTILS = PLUGINS / "module_utils"
 FILES = [*sorted((UTILS / "_guest").glob("*.py")), UTILS / "_bounds.py", UTILS / "_files.py",
-         *(PLUGINS / "modules" / f"{name}.py" for name in ("balancer_mark", "guest_info", "maintenance_mark"))]
+         *(PLUGINS / "modules" / f"{name}.py" for name in ("balancer_info", "balancer_mark", "guest_info", "maintenance_mark"))]
 OURS = "ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest"
 COLLECTION = "fleetops.azure_maintenance."
 
@@ -67,8 +67,9 @@ def test_the_modules_run_on_it(tmp_path):
         ("written", {f"{COLLECTION}maintenance_mark": {"run_id": "one", "undo": []}, **old}),
         ("foreign", {f"{COLLECTION}maintenance_mark": {"run_id": "two"}, **old}),
         ("noted", {f"{COLLECTION}balancer_mark": {"host": "x", "server": "x", "backends": ["x"], "socket": f"{tmp_path}/none", "run_id": "one"}, **old}),
+        ("asked", {f"{COLLECTION}balancer_info": {"backends": ["x"], "socket": f"{tmp_path}/none"}, **old}),
         ("gone", {f"{COLLECTION}maintenance_mark": {"run_id": "one", "state": "absent"}, **old})])})["old"]["here"]
     assert said["version"]["stdout"].startswith("Python 3.9.")
     assert (len(said["info"]["boot_id"]), said["info"]["temp_disk"]["mounted"], said["info"]["listening"]) == (36, False, [])
     assert said["written"]["mark"]["run_id"] == "one" and said["foreign"]["foreign"]["run_id"] == "one" and said["gone"]["changed"]
-    assert "cannot be asked" in said["noted"]["msg"]
+    assert "cannot be asked" in said["noted"]["msg"] and "cannot be asked" in said["asked"]["msg"]

@@ -17,7 +17,7 @@ import pytest
 from unit.plugins.mark_controller import Controller, Play, on_controller
 from unit.plugins.marks import HAPROXY, SERVICES, mark
 
-MARK, NOTE = (f"fleetops.azure_maintenance.{name}_mark" for name in ("maintenance", "balancer"))
+MARK, READ, NOTE = (f"fleetops.azure_maintenance.{name}" for name in ("maintenance_mark", "maintenance_mark_info", "balancer_mark"))
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,10 @@ def controller(tmp_path_factory):
 
 def task(**arguments):
     return {MARK: arguments}
+
+
+def reading(**arguments):
+    return {READ: arguments}
 
 
 THEIRS = mark("theirs", SERVICES)
@@ -45,15 +49,15 @@ def answers(controller):
     for name, content in (("theirs", THEIRS), ("web-07", NOTE_OF_WEB_07), ("web-08", without_host)):
         (folder / f"{name}.json").write_text(json.dumps(content))
     order = Play([
-        ("empty", task(state="query")),
+        ("empty", reading()),
         ("written", task(run_id="one", owner="alice@bastion", undo=[{"provider": "tasks", "files": []}], **with_copy)),
         ("copied", on_controller(f"cat {copy}")),
-        ("own", task(state="query")),
+        ("own", reading()),
         ("foreign", task(run_id="two", **with_copy)),
         ("foreign_gone", task(run_id="two", state="absent", **with_copy)),
         ("still", on_controller(f"cat {copy}")),
         ("no_room", task(run_id="one", step="redeploy", **nowhere)),
-        ("after", task(state="query")),
+        ("after", reading()),
         ("gone", task(run_id="one", state="absent", **with_copy)),
         ("no_copy", on_controller(f"ls {copy} 2>/dev/null || true")),
         ("gone_again", task(run_id="one", state="absent", **with_copy)),
@@ -64,33 +68,34 @@ def answers(controller):
     check = Play([
         ("written", task(run_id="one", undo=[], **with_copy)), ("only_copy", task(run_id="one", undo=[], **only_copy)),
         ("gone", task(run_id="one", state="absent", **with_copy)), ("only_gone", task(run_id="one", state="absent", **only_copy)),
-        ("found", task(state="query")), ("left", on_controller(f"ls -d {fact} {marks} 2>/dev/null || true")),
+        ("found", reading()), ("left", on_controller(f"ls -d {fact} {marks} 2>/dev/null || true")),
     ], check=True)
     copies = Play([
         ("written", task(run_id="one", undo=[SERVICES], **only_copy)),
         ("again", task(run_id="one", step="redeploy", undo=[{**SERVICES, "services": []}], **only_copy)),
         ("foreign", task(run_id="two", undo=[], **only_copy)), ("foreign_gone", task(run_id="two", state="absent", **only_copy)),
-        ("taken", task(run_id="two", take_over="one", **only_copy)), ("nobody", task(undo=[], **only_copy)), ("found", task(state="query", on_host=False)),
+        ("taken", task(run_id="two", take_over="one", **only_copy)), ("nobody", task(undo=[], **only_copy)),
+        ("odd", task(run_id="two", state="query", **only_copy)), ("found", reading(on_host=False)),
         ("gone", task(run_id="two", state="absent", **only_copy)), ("gone_again", task(run_id="two", state="absent", **only_copy)),
         ("left", on_controller(f"ls {fact} {marks}/*.json 2>/dev/null || true"))], "here:windows")
     delegated = {"delegate_to": "lost"}
     lost = Play([
-        ("found", task(state="query")), ("written", task(run_id="one", undo=[], **with_copy)),
+        ("found", reading()), ("written", task(run_id="one", undo=[], **with_copy)),
         ("gone", task(run_id="one", state="absent", **with_copy)),
         ("elsewhere", {NOTE: {"host": "here", "server": "here", "run_id": "one"}, **delegated}),
-        ("asked_there", {**task(state="query"), **delegated}), ("left", on_controller(f"ls -A {marks}"))], "here:lost")
+        ("asked_there", {**reading(), **delegated}), ("left", on_controller(f"ls -A {marks}"))], "here:lost")
     drained = f"{fact.parent}/azure_maintenance_drained"
     notes = Play([
         ("put", on_controller(f"cp {folder}/web-07.json {drained}_web-07.fact; cp {folder}/web-08.json {drained}_web-08.fact")),
-        ("found", task(state="query")), ("spoilt", on_controller(f"echo '{{' > {fact}")), ("broken", task(state="query")), ("refused", task(run_id="one"))])
-    query = task(state="query", **with_copy)
-    queried = Play([
-        ("put", on_controller(f"mkdir -p {marks} && cp {folder}/theirs.json {copy}")), ("only_copy", query), ("written", task(run_id="two", undo=[])),
-        ("both", query), ("no_directory", task(state="query")), ("pipe", on_controller(f"rm {copy} && mkfifo {copy}")), ("beside_pipe", query),
-        ("gone", task(run_id="two", state="absent")), ("only_pipe", query)])
+        ("found", reading()), ("spoilt", on_controller(f"echo '{{' > {fact}")), ("broken", reading()), ("refused", task(run_id="one"))])
+    read = reading(**with_copy)
+    found_out = Play([
+        ("put", on_controller(f"mkdir -p {marks} && cp {folder}/theirs.json {copy}")), ("only_copy", read), ("written", task(run_id="two", undo=[])),
+        ("both", read), ("no_directory", reading()), ("pipe", on_controller(f"rm {copy} && mkfifo {copy}")), ("beside_pipe", read),
+        ("gone", task(run_id="two", state="absent")), ("only_pipe", read)])
     reset = Play([("reset", on_controller(f"rm -rf {fact.parent.parent} {marks} && mkdir -p {fact.parent}"))])
     plays = {"order": order, "reset_1": reset, "check": check, "reset_2": reset, "copies": copies, "reset_3": reset, "lost": lost, "reset_4": reset,
-             "notes": notes, "reset_5": reset, "queried": queried}
+             "notes": notes, "reset_5": reset, "found_out": found_out}
     return controller.run("all", plays)
 
 
@@ -125,6 +130,7 @@ def test_without_a_mark_on_the_host_the_copy_is_the_mark(answers):
         for key in ("foreign", "foreign_gone"):
             assert said[key]["failed"] and said[key]["foreign"] == said["again"]["mark"]
         assert said["taken"]["mark"]["earlier_runs"] == ["one"] and "run_id is missing" in said["nobody"]["msg"]
+        assert "neither present nor absent; maintenance_mark_info reads" in said["odd"]["msg"]
         assert said["found"]["reached"] and said["found"]["mark"] is None
         assert (said["gone"]["changed"], said["gone_again"]["changed"]) == (True, False)
     assert answers["copies"]["here"]["left"]["msg"] == "", "no mark on the host, and no copy"
@@ -145,16 +151,16 @@ def test_a_host_that_cannot_be_reached_fails_and_is_not_lost(answers):
     assert answers["here"]["left"]["msg"] == ".lock", "what is not on the host is not in a copy"
 
 
-def test_a_query_tells_the_copy_where_the_host_has_no_mark(answers):
+def test_reading_tells_the_copy_where_the_host_has_no_mark(answers):
     """The host's own mark is what is true, and a copy that cannot be understood is no obstacle beside it."""
-    said = answers["queried"]["here"]
+    said = answers["found_out"]["here"]
     assert said["only_copy"]["controller_copy"] == THEIRS and said["only_copy"]["mark"] is None
     assert said["both"]["controller_copy"] is None and said["both"]["mark"]["run_id"] == "two" and said["no_directory"]["controller_copy"] is None
     assert said["beside_pipe"]["trouble"] is None
     assert "here.json cannot be read: it is a pipe, not a regular file" in said["only_pipe"]["trouble"]
 
 
-def test_a_query_tells_notes_and_what_cannot_be_understood(answers):
+def test_reading_tells_notes_and_what_cannot_be_understood(answers):
     answers = answers["notes"]["here"]
     assert answers["found"]["drained"]["web-07"] == {**NOTE_OF_WEB_07, "alive": "its step may take until 2999-01-01T00:00:00Z"}
     assert sorted(answers["found"]["drained"]) == ["web-07", "web-08"] and answers["found"]["drained"]["web-08"]["alive"] is None
@@ -179,7 +185,7 @@ def test_a_run_that_was_killed_is_dead_once_its_worker_is(controller):
         run.stdout.close()
     try:
         end = on_controller(f"kill -9 -{workers[0]}; sleep 0.3")
-        found = controller.run("who", {"who": Play([("found", task(state="query")), ("end", end), ("now", task(state="query"))])})["who"]["here"]
+        found = controller.run("who", {"who": Play([("found", reading()), ("end", end), ("now", reading())])})["who"]["here"]
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(workers[0], signal.SIGKILL)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""balancer_mark, the half that runs on the balancer, in this process: beside a real HAProxy, and beside one that misbehaves."""
+"""balancer_mark and balancer_info, the half that runs on the balancer, in this process: beside a real HAProxy, and beside one that misbehaves."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ import time
 import pytest
 from unit.plugins.marks import LATER, NOBODY, NOW, answer, in_child, mark, open_to_all, run_module
 
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest import haproxy_socket
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.mark_file import MarkFile
-from ansible_collections.fleetops.azure_maintenance.plugins.modules import balancer_mark
+from ansible_collections.fleetops.azure_maintenance.plugins.modules import balancer_info, balancer_mark
 
 STAMP = {"version": 1, "host": "web-01", "process": {"machine": "m", "pid": 7, "started": "1"}, "since": NOW, "heartbeat": NOW, "expires": LATER}
 CONFIG = """
@@ -44,7 +45,7 @@ backend spare
 
 
 def admin(path, command):
-    return balancer_mark.ask(str(path), command).strip()
+    return haproxy_socket.ask(str(path), command).strip()
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def haproxy():
 
 
 def states(folder):
-    rows = balancer_mark.table(balancer_mark.ask(str(folder / "admin.sock"), "show stat"), ",")
+    rows = haproxy_socket.table(haproxy_socket.ask(str(folder / "admin.sock"), "show stat"), ",")
     return {(row["pxname"], row["svname"]): row["status"] for row in rows}
 
 
@@ -78,7 +79,7 @@ class Balancer:
     def __init__(self, path, folder, capsys, monkeypatch):
         self.socket, self.folder, self._capsys = path, folder, capsys
         monkeypatch.setattr(balancer_mark, "balancer_path", lambda host: self.file(host).path)
-        monkeypatch.setattr(balancer_mark, "balancer_paths", lambda: [str(path) for path in folder.glob("*.fact")])
+        monkeypatch.setattr(balancer_info, "balancer_paths", lambda: [str(path) for path in folder.glob("*.fact")])
 
     def file(self, host="web-01"):
         return MarkFile(str(self.folder / f"drained_{host}.fact"))
@@ -87,6 +88,11 @@ class Balancer:
         given = {"host": "web-01", "server": "web-01", "backends": ["plain"], "socket": str(self.socket), "run_id": "one", "owner": "alice@bastion",
                  "stamp": STAMP, **params}
         return run_module(balancer_mark, self._capsys, code, check=check, **{name: value for name, value in given.items() if value is not None})
+
+    def stays(self, code=0, check=False, **params):
+        """What is said when it is asked who stays up."""
+        given = {"server": "web-01", "backends": ["plain"], "socket": str(self.socket), "min_up": "1", "balancer": "lb-01", **params}
+        return run_module(balancer_info, self._capsys, code, check=check, **{name: value for name, value in given.items() if value is not None})
 
 
 @pytest.fixture
@@ -175,7 +181,7 @@ def test_a_socket_that_is_not_there(balancer, tmp_path):
 
 
 def test_a_socket_that_we_may_not_open(haproxy):
-    kind, words = answer(in_child(lambda: balancer_mark.ask(str(haproxy / "admin.sock"), "show stat"), NOBODY))
+    kind, words = answer(in_child(lambda: haproxy_socket.ask(str(haproxy / "admin.sock"), "show stat"), NOBODY))
     if os.geteuid() == 0:
         assert kind == "MarkError" and "Permission denied" in words and "(drain_become)" in words
     else:
@@ -184,42 +190,37 @@ def test_a_socket_that_we_may_not_open(haproxy):
 
 # -- who stays up ---------------------------------------------------------------------------------------------------------
 
-ONE_OF = {"host": "web-02", "server": "web-02"}
-
-
-def stays(balancer, code=0, **params):
-    """What is said when it is asked who stays up."""
-    return balancer.run(code, **{"state": "query", "stamp": None, "min_up": "1", "balancer": "lb-01", **params})
+ONE_OF = {"server": "web-02"}
 
 
 def test_all_that_have_a_note_leave_together(balancer):
     balancer.run()
-    assert stays(balancer)["servers"] == {"plain": {"web-01": "no check", "web-02": "no check"}}
-    balancer.run(**ONE_OF, run_id="another's")
+    assert balancer.stays()["servers"] == {"plain": {"web-01": "no check", "web-02": "no check"}}
+    balancer.run(**ONE_OF, host="web-02", run_id="another's")
     for params, name in (({}, "web-02"), (ONE_OF, "web-01")):
-        words = stays(balancer, 1, **params)["msg"]
+        words = balancer.stays(1, **params)["msg"]
         assert f"backend 'plain' on lb-01 would have 0 of 2 servers up ({name} is about to be drained, too), drain_haproxy_min_up is 1. Nothing was" in words
-        assert stays(balancer, allow_last=["plain"], **params)["changed"] is False
-    balancer.run(**ONE_OF, run_id="another's", state="absent")
-    assert stays(balancer)["changed"] is False
+        assert balancer.stays(allow_last=["plain"], **params)["changed"] is False
+    balancer.run(**ONE_OF, host="web-02", run_id="another's", state="absent")
+    assert balancer.stays()["changed"] is False
 
 
 def test_in_check_mode_those_that_leave_are_named(balancer):
     leaving = [{"server": "web-01", "balancers": {"lb-01": ["plain"], "lb-02": ["other"]}, "socket": "any"},
                {"server": "web-02", "balancers": {"lb-02": ["plain"]}}]
-    assert stays(balancer, check=True, leaving=leaving)["changed"] is False
+    assert balancer.stays(check=True, leaving=leaving)["changed"] is False
     leaving[1]["balancers"]["lb-01"] = ["plain"]
     for params in ({}, ONE_OF):
-        assert "0 of 2 servers up" in stays(balancer, 1, check=True, leaving=leaving, **params)["msg"]
+        assert "0 of 2 servers up" in balancer.stays(1, check=True, leaving=leaving, **params)["msg"]
     assert os.listdir(balancer.folder) == []
 
 
 def test_the_last_one_up_is_not_taken_out(balancer):
-    words = stays(balancer, 1, backends=["checked", "plain"])["msg"]
+    words = balancer.stays(1, backends=["checked", "plain"])["msg"]
     assert "backend 'checked' on lb-01 would have 0 of 2 servers up (down is DOWN), drain_haproxy_min_up is 1" in words and "plain" not in words
     admin(balancer.socket, "set server plain/web-02 state drain")
     try:
-        assert "web-02 is DRAIN" in stays(balancer, 1)["msg"] and stays(balancer, **ONE_OF)["servers"]["plain"]["web-02"] == "DRAIN"
+        assert "web-02 is DRAIN" in balancer.stays(1)["msg"] and balancer.stays(**ONE_OF)["servers"]["plain"]["web-02"] == "DRAIN"
     finally:
         admin(balancer.socket, "set server plain/web-02 state ready")
 
@@ -236,7 +237,7 @@ def test_what_can_never_be_granted_is_refused_before_it_is_noted(balancer, param
 
 def test_a_note_that_cannot_be_understood_refuses(balancer):
     (balancer.folder / "drained_web-02.fact").write_text("{}")
-    assert "cannot be understood" in stays(balancer, 1)["msg"]
+    assert "cannot be understood" in balancer.stays(1)["msg"]
 
 
 # -- one that misbehaves --------------------------------------------------------------------------------------------------
@@ -276,3 +277,10 @@ def test_half_an_answer_is_none(tmp_path, capsys, monkeypatch, text, words):
     with answering(tmp_path / "s", text) as path:
         one = Balancer(path, tmp_path, capsys, monkeypatch)
         assert words in one.run(1)["msg"] and one.file().read() is None
+
+
+def test_reading_alone_refuses_nothing(balancer):
+    balancer.run()
+    assert balancer.stays(server=None, min_up=None, backends=["checked", "spare"])["servers"] == {
+        "checked": {"web-01": "UP", "down": "DOWN"}, "spare": {"web-01": "no check"}}
+    assert "server" in balancer.stays(1, server=None)["msg"]

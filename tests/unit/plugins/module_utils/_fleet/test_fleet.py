@@ -290,7 +290,7 @@ def test_a_subscription_that_may_not_be_read(cloud):
 
 
 def test_a_subscription_that_may_be_left_out_is_named(cloud):
-    fleet = read_fleet(cloud.arm(1), Selection(subscriptions=[OTHER, SUBSCRIPTION], strict=False))
+    fleet = read_fleet(cloud.arm(1), Selection(subscriptions=[OTHER, SUBSCRIPTION], complete=False))
     assert names(fleet) == [name for name in NAMES if name != "far"] and fleet.counts["left_out"] == 1
     assert [item["subscription"] for item in fleet.left_out] == [OTHER] and "HTTP 403" in fleet.left_out[0]["reason"]
     assert len(fleet.warnings) == 1 and OTHER in fleet.warnings[0]
@@ -299,13 +299,13 @@ def test_a_subscription_that_may_be_left_out_is_named(cloud):
 
 def test_nothing_at_all_is_not_a_result(cloud):
     with pytest.raises(IncompleteFleet, match="HTTP 403"):
-        read_fleet(cloud.arm(1), Selection(subscriptions=[OTHER], strict=False))
+        read_fleet(cloud.arm(1), Selection(subscriptions=[OTHER], complete=False))
 
 
 def test_who_cannot_sign_in_learns_only_that(cloud):
     arm = Arm(Settings.from_options({**cloud.options(), "secret": "wrong"}))
     with pytest.raises(SignInError, match="could not sign in"):
-        read_fleet(arm, Selection(subscriptions=[SUBSCRIPTION], strict=False))
+        read_fleet(arm, Selection(subscriptions=[SUBSCRIPTION], complete=False))
 
 
 def test_vms_that_may_be_left_out_are_named(cloud):
@@ -314,7 +314,7 @@ def test_vms_that_may_be_left_out_are_named(cloud):
     cloud.fault("networkInterfaces/solo-nic[?]", status=403, count=0)
     nics = [nic(vm) for vm in cloud.simulator.fleet.vms.values() if vm.name != "solo" and vm.subscription == SUBSCRIPTION]
     cloud.fault(f"{SUBSCRIPTION}.*networkInterfaces[?]", body={"value": nics})
-    fleet = read_fleet(cloud.arm(), Selection(subscriptions=[SUBSCRIPTION], strict=False))
+    fleet = read_fleet(cloud.arm(), Selection(subscriptions=[SUBSCRIPTION], complete=False))
     assert names(fleet) == ["calm", "web-0a", "web-0b", "web-1"]
     assert [item["id"].rsplit("/", 1)[-1].lower() for item in fleet.left_out] == ["disk", "duo", "solo"] and len(fleet.warnings) == 3
 

@@ -101,7 +101,7 @@ def test_an_instance_list_that_ends_early_again_and_again(pools, expected):
     pools.fault(LISTS["instances"], count=0, lose_next_link=True)
     with pytest.raises(IncompleteFleet, match="the list ended after 2 of 5 instances"):
         read_fleet(pools.arm(), ONE)
-    fleet = read_fleet(pools.arm(), Selection(subscriptions=[SUBSCRIPTION], strict=False))
+    fleet = read_fleet(pools.arm(), Selection(subscriptions=[SUBSCRIPTION], complete=False))
     assert [item["id"].rsplit("/", 1)[-1] for item in fleet.left_out] == ["pool"] and fleet.counts["left_out"] == 1
     assert set(facts(fleet)) == {key for key in expected if "/pool/" not in key}, "not a part of its instances"
 

@@ -28,7 +28,7 @@ NOTE = {**mark("one", HAPROXY), "alive": None}
 
 
 def asked(mark=None, alive=None, drained=None, trouble=None, reached=True):
-    """What maintenance_mark answers for a host."""
+    """What maintenance_mark_info answers for a host."""
     return {"reached": reached, "mark": mark, "alive": alive, "drained": drained or {}, "trouble": trouble}
 
 
