@@ -197,7 +197,7 @@ class Running:
         """What it printed so far."""
         return self._out.read_text(encoding="utf-8", errors="replace")
 
-    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = 300) -> None:
         """Wait while it runs; fails by name when the command ends first or time is up."""
         deadline = time.monotonic() + seconds
         while not condition():

@@ -179,7 +179,7 @@ class Cloud:
         assert not self.marked()
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 15.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     """Poll; fails by name when it does not come true."""
     deadline = time.monotonic() + seconds
     while not condition():
