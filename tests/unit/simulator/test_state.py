@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -84,7 +85,11 @@ def test_saved_after_every_write_and_taken_over(run, small):
     arm.control("POST", "vms/calm", {"agent": "not_ready"})
     arm.control("POST", "clock", {"advance": "2h"})
     url, now = arm.simulator.url, arm.control("GET", "clock")["now"]
-    saved = json.loads((arm.simulator.directory / "ledger.json").read_text(encoding="utf-8"))
+    for dummy in range(100):  # on a machine that is busy, saving is slow and so waits
+        saved = json.loads((arm.simulator.directory / "ledger.json").read_text(encoding="utf-8"))
+        if len(saved) == 2:
+            break
+        time.sleep(0.05)
     assert [entry["name"] for entry in saved] == ["solo", "app-0"]
     before = arm.view("solo")["maintenanceRedeployStatus"]
     token = arm.token
