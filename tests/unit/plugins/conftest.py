@@ -11,6 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible.module_utils.common import warnings
 from azure.core.pipeline.transport import RequestsTransport
 from unit.plugins.cloud import FLEET, MANY, POOLS, Cloud
 from unit.plugins.listener import Listener, reply
@@ -27,6 +28,12 @@ def no_azure_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests see only the sign-in options they set themselves."""
     for name in [name for name in os.environ if name.startswith(("AZURE_", "ANSIBLE_AZURE_", "ARM_"))]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def no_warnings_of_other_tests() -> None:
+    """Ansible keeps the warnings of a module in the process, where the next module would say them again."""
+    warnings._global_warnings.clear()
 
 
 @pytest.fixture(scope="session")
