@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""azure.azcollection, of the newest community package, reads the estate unchanged."""
+"""azure.azcollection, of the newest community package, reads the fleet unchanged."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ BALANCERS = [
 
 @pytest.fixture
 def balanced(tmp_path):
-    """A client of the small fleet behind two load balancers; called, it starts the same estate again."""
+    """A client of the small fleet behind two load balancers; called, it starts the same fleet again."""
     running = []
 
     def start(credential=0):
