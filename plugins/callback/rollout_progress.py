@@ -75,6 +75,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._run.co
 
 _REDEPLOY = "fleetops.azure_maintenance.vm_redeploy"
 _PLAN = "fleetops.azure_maintenance.rollout_plan"
+_RECHECK = "fleetops.azure_maintenance.rollout_recheck"
 _MARK = "fleetops.azure_maintenance.maintenance_mark"
 _QUESTIONS = ("pause", "ansible.builtin.pause", "ansible.legacy.pause")
 _COLOURS = {"succeeded": "green", "already_done": "green", "recovered": "green", "would_start": "cyan", "would_recover": "cyan", "started": "cyan"}
@@ -168,7 +169,7 @@ class CallbackModule(CallbackBase):
             self._hosts = {vm["host"]: vm for wave in data["plan"]["waves"] for vm in wave["vms"]}
             self._begun = time.monotonic()
             self._results.update(self._recovery)
-        elif action == _PLAN and data.get("left_out") and data.get("invocation"):
+        elif action == _RECHECK and data.get("left_out") and data.get("invocation"):
             self._leave_out(data)
         elif action == _MARK:
             folder = ((data.get("invocation") or {}).get("module_args") or {}).get("directory")

@@ -16,29 +16,6 @@ description:
     read and written again. The module waits for Azure to be done with each pool.
   - Pools of network interfaces and pools of addresses are handled, in load balancers of the SKU Standard.
 options:
-  vm:
-    description: ARM id of the VM, or of an instance of a uniform scale set.
-    type: str
-  addresses:
-    description:
-      - Private addresses of the VM, instead of O(vm). Only pools of addresses show them. Without O(vm) its virtual network is not known, so an address that is
-        in pools of several virtual networks is refused unless O(pools) says which are meant.
-    type: list
-    elements: str
-  pools:
-    description:
-      - Ids of the backend pools. Without it and O(load_balancers), they are found, those that the VM's network interfaces name, and those of load balancers
-        in its subscription that hold one of its addresses.
-      - An address counts in the virtual network that the pool's member names, or else its subnet, the pool, or the pool's other members. In a pool that names
-        none at all it is refused if another network interface of the subscription has the address, too, unless the pool is named here.
-    type: list
-    elements: str
-    default: []
-  load_balancers:
-    description: Load balancers, by id or by name in the subscription, all of whose pools that hold the VM are meant.
-    type: list
-    elements: str
-    default: []
   members:
     description: Members of pools, as RV(previous) returns them, instead of a VM. Those that are not there any more are named in RV(left).
     type: list
@@ -68,10 +45,10 @@ options:
     suboptions: *member
   state:
     description:
-      - V(down) takes the VM out, V(up) has it take connections whatever its probe says, V(none) leaves it to the probe. V(query) only reads.
+      - V(down) takes the VM out, V(up) has it take connections whatever its probe says, V(none) leaves it to the probe.
       - V(down) is refused where a rule of the load balancer has no health probe, for there it has no effect.
     type: str
-    choices: [down, none, query, up]
+    choices: [down, none, up]
   timeout:
     description: Seconds in which Azure has to be done with all pools.
     type: int
@@ -81,6 +58,7 @@ options:
     type: int
     default: 3
 extends_documentation_fragment:
+  - fleetops.azure_maintenance.backend_members
   - fleetops.azure_maintenance.azure
   - fleetops.azure_maintenance.attributes
 attributes:
@@ -98,6 +76,7 @@ notes:
   - That established connections go on is what Microsoft's article on the administrative state says; the API's reference speaks of resetting them. Do not
     rely on either, count the connections on the VM.
 seealso:
+  - module: fleetops.azure_maintenance.lb_backend_info
   - module: fleetops.azure_maintenance.vm_redeploy
 author:
   - fleetops contributors (@fleetops)
@@ -114,13 +93,6 @@ EXAMPLES = r"""
 - name: What it was before, and nothing that somebody else changed meanwhile
   fleetops.azure_maintenance.lb_backend_state:
     restore: "{{ taken_out.previous }}"
-  delegate_to: localhost
-
-- name: See in which pools it is
-  fleetops.azure_maintenance.lb_backend_state:
-    vm: "{{ azure_vm_id }}"
-    load_balancers: [front]
-    state: query
   delegate_to: localhost
 """
 
@@ -167,8 +139,7 @@ left:
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.rate_limit import WallClock
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import VmId
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import AzureError, OptionsError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._load_balancer.changes import Work, pools_of
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._load_balancer.finder import Finder, Member
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._load_balancer.changes import ENTRY_SPEC, MEMBERS_SPEC, Work
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._load_balancer.pool import PoolStore
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module import run
 
@@ -177,7 +148,7 @@ CLOCK = WallClock
 
 def settle(module, connect):
     """Bring the members to the state asked for; a failure half way still returns what was changed before it."""
-    params, state = module.params, None if module.params["state"] == "query" else module.params["state"]
+    params, state = module.params, module.params["state"]
     for name in ("timeout", "poll_interval"):
         if params[name] < 1:
             raise OptionsError(f"{name} {params[name]} must be at least 1 second")
@@ -186,15 +157,13 @@ def settle(module, connect):
         raise OptionsError("an entry of restore has no admin_state; give restore what previous was")
     vm, clock = VmId.parse(params["vm"]) if params["vm"] else None, CLOCK()
     arm = connect(clock)
-    work = Work(PoolStore(arm, clock, params["timeout"], params["poll_interval"], module.check_mode or (state is None and params["restore"] is None)))
+    work = Work(PoolStore(arm, clock, params["timeout"], params["poll_interval"], module.check_mode))
     failure = {}
     try:
         if entries is not None:
             work.of_entries(entries, state, params["restore"] is not None)
         else:
-            finder = Finder(arm, vm.subscription_id if vm else arm.settings.subscription_id)
-            member = finder.member(vm) if vm else Member.of_addresses(params["addresses"])
-            work.of_member(pools_of(finder, member, params["pools"], params["load_balancers"], state), member, state)
+            work.of_vm(arm, vm, params, state)
     except AzureError as error:
         failure = {"failed": True, "msg": str(error), "failure": error.to_result()}
     except OptionsError as error:
@@ -206,13 +175,9 @@ def settle(module, connect):
 
 
 def main():
-    texts = {"type": "list", "elements": "str"}
-    entry = {"pool": {"type": "str", "required": True}, "name": {"type": "str", "required": True}, "ip": {"type": "str"},
-             "admin_state": {"type": "str", "choices": ["down", "none", "up"]}}
-    run({"vm": {"type": "str"}, "addresses": texts, "pools": {**texts, "default": []}, "load_balancers": {**texts, "default": []},
-         "members": {"type": "list", "elements": "dict", "options": entry}, "restore": {"type": "list", "elements": "dict", "options": entry},
-         "state": {"type": "str", "choices": ["down", "none", "query", "up"]}, "timeout": {"type": "int", "default": 600},
-         "poll_interval": {"type": "int", "default": 3}}, settle, supports_check_mode=True,
+    run({**MEMBERS_SPEC, "members": {"type": "list", "elements": "dict", "options": ENTRY_SPEC},
+         "restore": {"type": "list", "elements": "dict", "options": ENTRY_SPEC}, "state": {"type": "str", "choices": ["down", "none", "up"]},
+         "timeout": {"type": "int", "default": 600}, "poll_interval": {"type": "int", "default": 3}}, settle, supports_check_mode=True,
         mutually_exclusive=[("vm", "addresses", "members", "restore"), ("state", "restore")],
         required_one_of=[("vm", "addresses", "members", "restore"), ("state", "restore")])
 

@@ -14,7 +14,6 @@ description:
   - A wave never holds two failure domains of one set, nor VMs of two paired regions. Every target is in exactly one wave or skipped with a reason.
   - With O(plan_file) it makes no plan but checks that a reviewed one still holds, and returns what is left of it. It fails with the difference,
     was and is per VM, when it does not hold.
-  - With O(wave), too, it says which hosts of that wave may still go.
 options:
   hosts:
     description: The targets, host name to ARM id of the VM. Only these are planned.
@@ -28,30 +27,13 @@ options:
     description:
       - A plan made earlier, to be applied as it is. Operation and policy are then the plan's; the options for them are not looked at.
       - Of O(hosts) only those that stand for VMs in it count. A planned VM whose host is not among O(hosts) is skipped as C(not_in_run).
-      - With O(wave) it is the run's own copy, and must be a regular file of the user who runs this, not a link.
     type: path
   lane:
     description: Experimental. The lane of O(plan_file) to apply, from 1. Required when the plan has several.
     type: int
-  wave:
-    description:
-      - Instead of a plan, answer which of O(hosts), the hosts of this wave of O(plan_file), may still go. The fleet is read again.
-      - A host is left out when a fact of its VM changed, the VM vanished or may not be started any more, or its set cannot spare it.
-    type: int
-  lost:
-    description:
-      - ARM ids of VMs that this run has lost or still has drained. They count as unavailable in their set, whatever Azure says, and hold the
-        paired region back.
-    type: list
-    elements: str
-    default: []
-  failed:
-    description: ARM ids of VMs whose hosts failed in earlier waves, in service again or not. They eat O(error_budget).
-    type: list
-    elements: str
-    default: []
   error_budget:
     description:
+      - Only checked here, so that one which is not understood is named before a run begins.
       - Hosts that may fail before the next wave does not begin, as a count, or a percentage of the planned hosts.
       - Or a mapping of C(overall) and C(per_set), the latter of the planned members of one set, of which no more are taken then.
     type: raw
@@ -207,15 +189,6 @@ EXAMPLES = r"""
   run_once: true
   register: planned
 
-- name: See which hosts of the second wave of a reviewed plan may still go
-  fleetops.azure_maintenance.rollout_plan:
-    hosts:
-      web-02: /subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/shop/providers/Microsoft.Compute/virtualMachines/web-02
-    plan_file: reviewed.json
-    wave: 2
-  delegate_to: localhost
-  run_once: true
-
 - name: Read it
   ansible.builtin.debug:
     msg: "{{ planned.text.splitlines() }}"
@@ -225,7 +198,7 @@ EXAMPLES = r"""
 RETURN = r"""
 plan:
   description: The plan, as it is written to a plan file. C(docs/plan-schema.json) in the collection is its JSON schema.
-  returned: success, without O(wave)
+  returned: success
   type: dict
   contains:
     version:
@@ -299,29 +272,29 @@ plan:
       sample: 9b1d7702e4c1
 read_at:
   description: When the fleet was read, by Azure's clock.
-  returned: success, without O(wave)
+  returned: success
   type: str
   sample: "2026-03-07T00:00:00Z"
 text:
   description:
     - The plan as a table for a person. It names every VM up to 300; above, sets and regions are counted and RV(csv) names the VMs.
     - Times are in UTC, and beside it in the time zone of the controller where that is another. A deadline less than two hours away is in minutes.
-  returned: success, without O(wave)
+  returned: success
   type: str
   sample: "Plan for perform_maintenance: 12 VMs in 4 waves, 0 skipped, 18 known"
 csv:
   description: The plan as CSV, one line per VM, the skipped ones included.
-  returned: success, without O(wave)
+  returned: success
   type: str
   sample: "wave,lane,host,name,id,set,update_domain,region,zone,tier,starts_at,ends_at,deadline,state,reason"
 run_id:
   description: A name for the run that carries it out.
-  returned: success, without O(wave)
+  returned: success
   type: str
   sample: 20260307T000000Z-5a0c6f0f
 vms:
   description: Records of the VMs in waves, keyed by id; see M(fleetops.azure_maintenance.vm_maintenance_info).
-  returned: success, without O(wave)
+  returned: success
   type: dict
   sample: {}
 differences:
@@ -329,27 +302,6 @@ differences:
   returned: when O(plan_file) does not hold any more
   type: dict
   sample: {web-01: "web-01: update domain was 0, is now 1"}
-go:
-  description: Hosts of the wave that may go.
-  returned: success, with O(wave)
-  type: list
-  elements: str
-  sample: [web-02]
-left_out:
-  description: Hosts of the wave that may not go, with the reason.
-  returned: success, with O(wave)
-  type: dict
-  sample: {web-05: "web-05: window start was 2026-03-02T00:00:00Z, is now 2026-03-09T00:00:00Z"}
-stop:
-  description: Why the run must stop before this wave, or null.
-  returned: success, with O(wave)
-  type: str
-  sample: "the calendar is closed: this wave takes 27 minutes, and it could begin 2026-03-07T22:00:00Z"
-not_before:
-  description: When the wave could begin, if the calendar stops it.
-  returned: success, with O(wave)
-  type: str
-  sample: "2026-03-07T22:00:00Z"
 counts:
   description: What was read, see M(fleetops.azure_maintenance.vm_maintenance_info).
   returned: success
@@ -360,24 +312,23 @@ counts:
 import dataclasses
 import json
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils import _files
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.maintenance import format_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.query import compile_query, mistakes, no_match
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import VmId
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._bounds import loads
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import OptionsError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.fleet import Selection, read_fleet
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module import run
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout import plan_file, recheck
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.attributes import refuse_mistakes
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.csv_file import to_csv
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.documents import write_all
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.documents import read_json, write_all
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.durations import learn
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.error_budget import Budget
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.plan import PERFORM_MAINTENANCE, PlanError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.plan import PlanError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.planner import plan
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.policy import ON_DEADLINE, REGION_PAIRS, Policy, PolicyError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.table import render
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.targets import (
+    RUN_SPEC, budget_of, judges_everybody, subscriptions_of, with_hosts,
+)
 
 POLICY_SPEC = {
     "max_unavailable": {"type": "str"},
@@ -402,57 +353,16 @@ POLICY_SPEC = {
     "include_unlisted": {"type": "bool", "default": False},
 }
 SPEC = {
-    "hosts": {"type": "dict", "required": True},
+    **RUN_SPEC,
     "groups": {"type": "dict", "default": {}},
     "plan_file": {"type": "path"},
-    "lane": {"type": "int"},
-    "wave": {"type": "int"},
-    "lost": {"type": "list", "elements": "str", "default": []},
-    "failed": {"type": "list", "elements": "str", "default": []},
-    "error_budget": {"type": "raw", "default": 0},
     "plan_out": {"type": "path"}, "csv_out": {"type": "path"}, "runs_dir": {"type": "path"},
     "operation": {"type": "str", "choices": ["perform_maintenance", "redeploy", "reapply"], "default": "perform_maintenance"},
-    "subscriptions": {"type": "list", "elements": "str", "default": []},
     "exclude": {"type": "str"},
     "learn_from": {"type": "path"},
     "next_command": {"type": "str"},
     **POLICY_SPEC,
 }
-
-
-def read_json(path, what, ours=False):
-    """The content of a JSON file; raises OptionsError naming it, also when ``ours`` and it is not."""
-    try:
-        return loads(_files.read(path, ours))
-    except (OSError, ValueError) as error:
-        raise OptionsError(f"the {what} {path} cannot be read: {error}") from error
-
-
-def subscriptions_of(params, reviewed):
-    """What to read: for a reviewed plan all that it was made from, or members of its services would be missed."""
-    ids = [vm.id for vm in (*reviewed.vms, *reviewed.skipped)] if reviewed else params["hosts"].values()
-    found = [VmId.parse(vm_id).subscription_id for vm_id in ids] if reviewed or not params["subscriptions"] else []
-    named = [*found, *params["subscriptions"], *(reviewed.subscriptions if reviewed else ())]
-    return sorted({subscription.lower(): subscription for subscription in named}.values())
-
-
-def judges_everybody(params, reviewed):
-    """Whether VMs are judged that no maintenance and no set of Azure's points to: members of services, and of sets in a plain redeploy."""
-    service, operation = (reviewed.policy.service, reviewed.operation) if reviewed else (params["service"], params["operation"])
-    return bool(service) or operation != PERFORM_MAINTENANCE
-
-
-def with_hosts(fleet, hosts, groups, strict):
-    """The fleet's VMs, each with the host that stands for it; when ``strict``, a host without a VM is an error."""
-    wanted = {}
-    for host, vm_id in hosts.items():
-        other = wanted.setdefault(VmId.parse(vm_id).key, host)
-        if other != host:
-            raise OptionsError(f"hosts {other} and {host} both stand for {vm_id}; name each VM once")
-    vms = [vm.with_host(host, groups.get(host, ())) for vm in fleet.vms for host in [wanted.pop(vm.id.key, None)]]
-    if wanted and strict:
-        raise OptionsError(f"host {', '.join(wanted.values())} stands for a VM that Azure does not have (any more): {', '.join(wanted)}; refresh the inventory")
-    return vms
 
 
 def policy_of(params):
@@ -489,33 +399,12 @@ def excluded_of(params, vms, now):
 
 def new_plan(params, fleet):
     """A plan made now, and its VMs."""
-    vms = with_hosts(fleet, params["hosts"], params["groups"], strict=True)
+    vms = with_hosts(fleet.vms, params["hosts"], params["groups"], strict=True)
     excluded = excluded_of(params, vms, fleet.now)
     policy, notes = policy_of(params)
     refuse_mistakes(vms, policy, fleet.now)
     made = plan(vms, policy, fleet.now, params["operation"], excluded)
     return dataclasses.replace(made, warnings=(*made.warnings, *notes)), vms
-
-
-def budget_of(params):
-    """The error budget; raises OptionsError for one that is not understood."""
-    try:
-        return Budget.parse(params["error_budget"])
-    except ValueError as error:
-        raise OptionsError(str(error)) from error
-
-
-def wave_of(params, reviewed, fleet):
-    """What the module returns about one wave."""
-    hosts = {VmId.parse(vm_id).key: host for host, vm_id in params["hosts"].items()}
-    vms = with_hosts(fleet, params["hosts"], {}, strict=False)
-    lost, failed = ({VmId.parse(vm_id).key for vm_id in params[name]} for name in ("lost", "failed"))
-    verdict = recheck.recheck(reviewed, params["lane"] or 1, params["wave"], vms, fleet.now, lost, failed, budget_of(params))
-    return {
-        "changed": False, "counts": fleet.counts, "stop": verdict.stop, "not_before": format_time(verdict.not_before),
-        "go": [hosts[vm_id.lower()] for vm_id in verdict.go if vm_id.lower() in hosts],
-        "left_out": {hosts[vm_id.lower()]: why for vm_id, why in verdict.left_out.items() if vm_id.lower() in hosts},
-    }
 
 
 def described(module, planned, fleet, vms):
@@ -539,21 +428,19 @@ def rollout_plan(module, connect):
     params = module.params
     if not params["hosts"]:
         raise OptionsError("hosts is empty: there is nothing to plan")
-    budget_of(params)
+    budget_of(params["error_budget"])
     try:
-        run_began = params["wave"] is not None
-        reviewed = plan_file.from_json(read_json(params["plan_file"], "plan file", run_began)) if params["plan_file"] else None
+        reviewed = plan_file.from_json(read_json(params["plan_file"], "plan file")) if params["plan_file"] else None
         chosen = recheck.select_lane(reviewed, params["lane"], params["lanes"]) if reviewed else None
-        subscriptions = subscriptions_of(params, reviewed)
-        fleet = read_fleet(connect(), Selection(subscriptions=subscriptions, addresses=not run_began, thorough=judges_everybody(params, reviewed)))
+        subscriptions = subscriptions_of(params["hosts"], params["subscriptions"], reviewed)
+        service, operation = (reviewed.policy.service, reviewed.operation) if reviewed else (params["service"], params["operation"])
+        fleet = read_fleet(connect(), Selection(subscriptions=subscriptions, thorough=judges_everybody(service, operation)))
         for warning in fleet.warnings:
             module.warn(warning)
-        if run_began:
-            return wave_of(params, chosen, fleet)
         if chosen is None:
             made, vms = new_plan(params, fleet)
             return described(module, dataclasses.replace(made, subscriptions=tuple(subscriptions)), fleet, vms)
-        vms = with_hosts(fleet, params["hosts"], {}, strict=False)
+        vms = with_hosts(fleet.vms, params["hosts"])
         return described(module, recheck.apply(chosen, vms, fleet.now), fleet, vms)
     except recheck.PlanChanged as error:
         return {"failed": True, "msg": f"{params['plan_file']}: {error}", "differences": error.differences}
@@ -562,7 +449,7 @@ def rollout_plan(module, connect):
 
 
 def main():
-    run(SPEC, rollout_plan, supports_check_mode=True, required_by={"wave": "plan_file", "lane": "plan_file"})
+    run(SPEC, rollout_plan, supports_check_mode=True, required_by={"lane": "plan_file"})
 
 
 if __name__ == "__main__":

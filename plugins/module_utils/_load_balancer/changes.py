@@ -7,12 +7,23 @@ from __future__ import annotations
 
 import typing as t
 
+from .._arm.client import Arm
+from .._azure.vm import VmId
 from .._errors import NotFound, OptionsError
 from .finder import Finder, Member, pool_id
 from .pool import Change, Json, Pool, PoolStore
 
 Entry = dict[str, t.Any]
 """A member of a pool in options and results: ``{pool, name, ip, admin_state}``."""
+_TEXTS = {"type": "list", "elements": "str"}
+MEMBERS_SPEC: dict[str, t.Any] = {
+    "vm": {"type": "str"}, "addresses": _TEXTS, "pools": {**_TEXTS, "default": []}, "load_balancers": {**_TEXTS, "default": []},
+}
+"""Argument spec of the options that say whose members are meant (doc fragment ``backend_members``)."""
+ENTRY_SPEC: dict[str, t.Any] = {
+    "pool": {"type": "str", "required": True}, "name": {"type": "str", "required": True}, "ip": {"type": "str"},
+    "admin_state": {"type": "str", "choices": ["down", "none", "up"]},
+}
 _GONE = ("resourcenotfound", "resourcegroupnotfound", "parentresourcenotfound", "notfound")
 
 
@@ -28,6 +39,12 @@ class Work:
         self.pools: dict[str, dict[str, str]] = {}
         self.lines: list[tuple[str, str, str]] = []
         self.changed = False
+
+    def of_vm(self, arm: Arm, vm: VmId | None, options: t.Mapping[str, t.Any], state: str | None) -> None:
+        """Give all members that are this VM, or without one the addresses of the options, a state (None: look only). Raises OptionsError, AzureError."""
+        finder = Finder(arm, vm.subscription_id if vm else arm.settings.subscription_id)
+        member = finder.member(vm) if vm else Member.of_addresses(options["addresses"])
+        self.of_member(pools_of(finder, member, options["pools"], options["load_balancers"], state), member, state)
 
     def of_member(self, pools: t.Iterable[str], member: Member, state: str | None) -> None:
         """Give all members of these pools that are this VM a state (None: look only). Raises OptionsError, AzureError."""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documents for people and later runs, on the controller: whole or not at all, for their owner alone."""
+"""Documents for people and later runs, on the controller: written whole or not at all, for their owner alone, and read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ import typing as t
 from pathlib import Path
 
 from .. import _files
+from .._bounds import loads
 from .._errors import OptionsError
+
+
+def read_json(path: str, what: str, ours: bool = False) -> t.Any:
+    """The content of a JSON file; raises OptionsError naming it, also when ``ours`` and it is not."""
+    try:
+        return loads(_files.read(path, ours))
+    except (OSError, ValueError) as error:
+        raise OptionsError(f"the {what} {path} cannot be read: {error}") from error
 
 
 def write_all(documents: t.Mapping[str, str]) -> bool:

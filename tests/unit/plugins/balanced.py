@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cloud with load balancers, and the module lb_backend_state run on it in this process: fixtures and what the tests ask and change."""
+"""A cloud with load balancers, and the modules lb_backend_state and lb_backend_info run on it in this process: fixtures and what the tests ask and change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from unit.plugins.cloud import POOLS, SUBSCRIPTION
 
-from ansible_collections.fleetops.azure_maintenance.plugins.modules import lb_backend_state
+from ansible_collections.fleetops.azure_maintenance.plugins.modules import lb_backend_info, lb_backend_state
 
 HOME = {"resource_group": "Shop", "region": "westeurope"}
 BALANCERS = [
@@ -34,7 +34,8 @@ MINE = "web-0a-nic-ipconfig1"
 def cloud(cloud_of, monkeypatch):
     """A cloud with load balancers."""
     cloud = cloud_of(BALANCED)
-    monkeypatch.setattr(lb_backend_state, "CLOCK", lambda: cloud.clock)
+    for module in (lb_backend_state, lb_backend_info):
+        monkeypatch.setattr(module, "CLOCK", lambda: cloud.clock)
     return cloud
 
 
@@ -42,12 +43,12 @@ def cloud(cloud_of, monkeypatch):
 def execute(cloud, capsys):
     """Run the module for a VM by name, web-0a unless something else is said: (exit code, result)."""
 
-    def run(state="down", vm="web-0a", *, credential=0, check=False, diff=False, **params):
+    def run(state="down", vm="web-0a", *, module=lb_backend_state, credential=0, check=False, diff=False, **params):
         given = {} if params.keys() & {"addresses", "members", "restore"} else {"vm": vm if "/" in vm else cloud.id(vm)}
         given |= {"state": state, **cloud.options(credential), **params}
         given = {name: value for name, value in given.items() if value is not None}
         with patch_module_args({**given, "_ansible_check_mode": check, "_ansible_diff": diff}), pytest.raises(SystemExit) as ended:
-            lb_backend_state.main()
+            module.main()
         return ended.value.code, json.loads(capsys.readouterr().out)
 
     return run

@@ -16,7 +16,8 @@ from ansible_collections.fleetops.azure_maintenance.plugins.callback import roll
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import VmId
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.journal import Journal
 
-PLAN, REDEPLOY, FACTS = "fleetops.azure_maintenance.rollout_plan", "fleetops.azure_maintenance.vm_redeploy", "ansible.builtin.set_fact"
+PLAN, RECHECK, REDEPLOY = (f"fleetops.azure_maintenance.{name}" for name in ("rollout_plan", "rollout_recheck", "vm_redeploy"))
+FACTS = "ansible.builtin.set_fact"
 ID = "/subscriptions/1/resourceGroups/shop/providers/Microsoft.Compute/virtualMachines/Web-01"
 ROW = {"vm_id": ID, "update_domain": 0}
 LEFT = {**ROW, "outcome": "not_recovered", "reason": "this run did not return it to service"}
@@ -56,6 +57,12 @@ class Told:
 @pytest.fixture
 def told(monkeypatch, tmp_path):
     return Told(monkeypatch, tmp_path)
+
+
+def test_a_host_that_its_wave_begins_without(told):
+    told.planned(ID)
+    told.ok(RECHECK, {"left_out": {"web-01": "Web-01: gone"}, "invocation": {"module_args": {"hosts": {"web-01": ID}}}})
+    assert "left out: Web-01: gone" in "".join(told.lines) and told.rows() == [("1", "web-01", "left_out")]
 
 
 @pytest.mark.parametrize("plan", [None, []], ids=["no plan", "an empty plan"])

@@ -22,8 +22,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._eda.an
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import OptionsError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.mark_file import MarkError, MarkFile
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.journal import Journal
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.documents import write_all
-from ansible_collections.fleetops.azure_maintenance.plugins.modules.rollout_plan import read_json
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.documents import read_json, write_all
 
 VM = VmId.parse("/subscriptions/s/resourceGroups/Shop/providers/Microsoft.Compute/virtualMachines/Web-01")
 ATTEMPT = {"operation": "redeploy", "iteration": None, "client_request_id": "id", "intent_at": "2026-03-02T00:00:00Z", "code_before": None}

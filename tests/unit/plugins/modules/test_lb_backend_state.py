@@ -10,7 +10,7 @@ import yaml
 from unit.plugins.balanced import BLUE, MINE, POOL, WEB, brief, change, cloud, execute, writes  # noqa: F401  # pylint: disable=unused-import
 from unit.plugins.cloud import SUBSCRIPTION
 
-from ansible_collections.fleetops.azure_maintenance.plugins.modules import lb_backend_state
+from ansible_collections.fleetops.azure_maintenance.plugins.modules import lb_backend_info, lb_backend_state
 
 
 def test_both_kinds_of_pool_are_found_and_only_this_vm_is_taken_out(cloud, execute):
@@ -29,16 +29,22 @@ def test_both_kinds_of_pool_are_found_and_only_this_vm_is_taken_out(cloud, execu
     assert not execute(None, restore=result["previous"])[1]["changed"] and len(writes(cloud)) == 4
 
 
-def test_check_mode_and_query_write_nothing_and_tell_what_would_be_changed(cloud, execute):
+def test_check_mode_and_reading_write_nothing_and_tell_what_would_be_changed(cloud, execute):
     code, result = execute(check=True, diff=True)
     assert code == 0 and result["changed"] and brief(result["previous"]) == {("web", MINE): "none", ("blue", MINE): "up"}
     assert brief(result["members"]) == brief(result["previous"])
     assert result["diff"] == {"before": f"{WEB}/{MINE}: none\n{BLUE}/{MINE}: up\n",
                               "after": f"{WEB}/{MINE}: down\n{BLUE}/{MINE}: down\n"}
-    code, seen = execute("query")
-    assert code == 0 and not seen["changed"] and seen["previous"] == [] and seen["members"] == result["members"]
+    code, seen = execute(None, module=lb_backend_info)
+    assert code == 0 and set(yaml.safe_load(lb_backend_info.RETURN)) == set(seen) - {"changed", "invocation"}
+    assert not seen["changed"] and seen["members"] == result["members"]
     assert set(seen["pools"]) == {WEB, BLUE} and seen["pools"][WEB] == {MINE: "none", "web-1-nic-ipconfig1": "none"}, "members of other VMs, too"
-    assert not execute("query", vm="flex-a")[1]["members"]
+    assert not execute(None, module=lb_backend_info, vm="flex-a")[1]["members"]
+    assert execute(None, module=lb_backend_info, addresses=["10.1.0.6"], subscription_id=SUBSCRIPTION)[1]["members"]
+    code, refused = execute(None, module=lb_backend_info, load_balancers=["frnt"])
+    assert code == 1 and "there are: bare, basic, crowd, front, inner" in refused["msg"] and refused["failure"]["doing"] == "use the options"
+    code, refused = execute("query")
+    assert code == 1 and "must be one of: down, none, up" in refused["msg"]
     change(cloud, pool="web", admin_state={MINE: "Down"})
     dummy, restored = execute(None, restore=[{**result["previous"][0], "admin_state": "up"}], check=True, diff=True)
     assert restored["changed"] and restored["diff"]["after"].endswith(": up\n") and cloud.simulator.ledger() == []

@@ -1,33 +1,41 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole module in this process: a new plan, a reviewed one, one wave of it, and what it learns from a report."""
+"""The whole module in this process: a new plan, a reviewed one, what it learns from a report; and beside it rollout_recheck, for one wave of it."""
 
 from __future__ import annotations
 
+import functools
 import json
 
 import pytest
+import yaml
 from ansible.module_utils.testing import patch_module_args
 from unit.plugins.cloud import OTHER, SUBSCRIPTION
 
-from ansible_collections.fleetops.azure_maintenance.plugins.modules import rollout_plan
+from ansible_collections.fleetops.azure_maintenance.plugins.modules import rollout_plan, rollout_recheck
 
 NAMES = ("web-0a", "web-0b", "web-1", "solo")
 
 
 @pytest.fixture
 def execute(cloud, capsys):
-    """Run the module: (exit code, result)."""
+    """Run the module, or another one: (exit code, result)."""
 
-    def run(*names, **params):
+    def run(*names, module=rollout_plan, **params):
         hosts = {name: cloud.id(name) for name in names or NAMES}
         given = {"hosts": hosts, **cloud.options(), **params}
         with patch_module_args(given), pytest.raises(SystemExit) as ended:
-            rollout_plan.main()
+            module.main()
         return ended.value.code, json.loads(capsys.readouterr().out)
 
     return run
+
+
+@pytest.fixture
+def recheck(execute):
+    """Run the module rollout_recheck: (exit code, result)."""
+    return functools.partial(execute, module=rollout_recheck)
 
 
 @pytest.fixture
@@ -67,7 +75,7 @@ def test_policy_options_reach_the_plan(execute):
     ({"exclude": "tags.=="}, "exclude 'tags.==' is not a JMESPath expression"), ({"accept": ["no_such_hazard"]}, "'no_such_hazard'"),
     ({"hosts": {}}, "hosts is empty"), ({"lanes": 9}, "lanes: 9 is not possible"), ({"canary": "0"}, "canary: '0' is not possible"),
     ({"calendar": {"open": []}}, "calendar.open: [] is not possible"), ({"minutes_per_vm": "soon"}, "minutes_per_vm: 'soon' is not possible"),
-    ({"tier": "tags."}, "tier"), ({"wave": 1}, "missing parameter(s) required by 'wave': plan_file"),
+    ({"tier": "tags."}, "tier"), ({"wave": 1}, "Unsupported parameters for"),
     ({"lane": 1}, "missing parameter(s) required by 'lane': plan_file"), ({"plan_file": "/absent.json"}, "the plan file /absent.json cannot be read"),
     ({"learn_from": "/absent.json"}, "the report /absent.json cannot be read")])
 def test_what_cannot_be_is_named(execute, options, words):
@@ -130,17 +138,27 @@ def test_a_reviewed_plan_and_the_difference(cloud, execute, reviewed):
     assert code == 1 and list(result["differences"]) == ["web-1"] and "state was startable, is now upcoming" in result["msg"]
 
 
-def test_one_wave(cloud, execute, reviewed):
+def test_one_wave(cloud, recheck, reviewed):
     hosts = ("solo", "web-0a", "web-0b")
-    code, result = execute(*hosts, plan_file=reviewed, wave=1)
+    code, result = recheck(*hosts, plan_file=reviewed, wave=1)
+    assert set(result) - {"changed", "invocation"} == set(yaml.safe_load(rollout_recheck.RETURN))
     assert code == 0 and sorted(result["go"]) == sorted(hosts) and result["left_out"] == {} and result["stop"] is None and "plan" not in result
-    code, result = execute(*hosts, plan_file=reviewed, wave=1, lost=[cloud.id("web-1").upper().replace("/SUBSCRIPTIONS/", "/subscriptions/")])
+    code, result = recheck(*hosts, plan_file=reviewed, wave=1, lost=[cloud.id("web-1").upper().replace("/SUBSCRIPTIONS/", "/subscriptions/")])
     assert result["go"] == ["solo"] and set(result["left_out"]) == {"web-0a", "web-0b"}
-    code, result = execute(*hosts, plan_file=reviewed, wave=7)
-    assert code == 1 and "the plan has no wave 7" in result["msg"]
+    code, result = recheck(*hosts, plan_file=reviewed, wave=7)
+    assert code == 1 and "the plan has no wave 7" in result["msg"] and reviewed in result["msg"]
 
 
-def test_a_service_over_subscriptions_stays_whole_when_its_plan_is_applied(cloud, execute, tmp_path):
+@pytest.mark.parametrize("options, words", [
+    ({"plan_file": None}, "missing required arguments: plan_file"), ({"plan_file": "/absent.json"}, "the plan file /absent.json cannot be read"),
+    ({"hosts": {}}, "hosts is empty"), ({"lane": 2}, "there is no lane 2")])
+def test_a_wave_that_cannot_be_checked(recheck, reviewed, options, words):
+    given = {name: value for name, value in {"plan_file": reviewed, "wave": 1, **options}.items() if value is not None}
+    code, result = recheck(**given)
+    assert code == 1 and words in result["msg"]
+
+
+def test_a_service_over_subscriptions_stays_whole_when_its_plan_is_applied(cloud, execute, recheck, tmp_path):
     """Whoever applies the plan need not name again what it was made from."""
     code, made = execute("solo", service="'all'", subscriptions=[SUBSCRIPTION, OTHER], region_pairs="parallel")
     assert code == 0 and waves(made) == [["solo"]] and made["plan"]["subscriptions"] == [SUBSCRIPTION, OTHER]
@@ -148,7 +166,7 @@ def test_a_service_over_subscriptions_stays_whole_when_its_plan_is_applied(cloud
     path.write_text(json.dumps(made["plan"]), encoding="utf-8")
     cloud.change("far", power="stopped")
     for more in ({}, {"subscriptions": [SUBSCRIPTION]}):
-        code, result = execute("solo", plan_file=str(path), wave=1, **more)
+        code, result = recheck("solo", plan_file=str(path), wave=1, **more)
         assert code == 0 and result["go"] == [] and "far (power state is stopped)" in result["left_out"]["solo"]
     code, result = execute("solo", plan_file=str(path))
     assert code == 0 and result["plan"]["subscriptions"] == [SUBSCRIPTION, OTHER]
@@ -156,7 +174,7 @@ def test_a_service_over_subscriptions_stays_whole_when_its_plan_is_applied(cloud
 
 @pytest.mark.parametrize("shape", ["full", "guestless", "minimal"])
 @pytest.mark.parametrize("options", [{"service": "'shop'"}, {"operation": "redeploy"}])
-def test_a_member_that_is_not_ready_holds_its_service_back(cloud, execute, tmp_path, shape, options):
+def test_a_member_that_is_not_ready_holds_its_service_back(cloud, execute, recheck, tmp_path, shape, options):
     """Also one in no wave, of which the status list does not say how its agent is: in the plan, and when a wave is to begin."""
     cloud.simulator.fleet.status_only = shape
     ill, due = ("calm", ("solo", "duo")) if "service" in options else ("web-1", ("web-0a",))
@@ -167,7 +185,7 @@ def test_a_member_that_is_not_ready_holds_its_service_back(cloud, execute, tmp_p
     cloud.change(ill, agent="not_ready")
     code, result = execute(*due, ill, **options)
     assert code == 0 and "guest agent is not ready" in json.dumps(result["plan"]["skipped"])
-    code, result = execute(*due, ill, plan_file=str(path), wave=1, lane=1, **options)
+    code, result = recheck(*due, ill, plan_file=str(path), wave=1, lane=1)
     assert code == 0 and "guest agent is not ready" in json.dumps(result), result
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options failed and error_budget of rollout_plan, the whole module in this process."""
+"""The options failed and error_budget of rollout_recheck, the whole module in this process."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import json
 import pytest
 from unit.plugins.marks import run_module
 
-from ansible_collections.fleetops.azure_maintenance.plugins.modules import rollout_plan
+from ansible_collections.fleetops.azure_maintenance.plugins.modules import rollout_plan, rollout_recheck
 
 NAMES = ("web-0a", "web-0b", "web-1", "solo")
 
 
 @pytest.fixture
 def execute(cloud, capsys):
-    def run(code=0, **params):
-        return run_module(rollout_plan, capsys, code, **{"hosts": {name: cloud.id(name) for name in NAMES}, **cloud.options(), **params})
+    def run(code=0, module=rollout_plan, **params):
+        return run_module(module, capsys, code, **{"hosts": {name: cloud.id(name) for name in NAMES}, **cloud.options(), **params})
 
     return run
 
@@ -28,7 +28,7 @@ def second(execute, tmp_path):
     """The module, asked about the second of two waves, which is web-1 alone; solo, web-0a and web-0b are in the first."""
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(execute()["plan"]), encoding="utf-8")
-    return lambda **params: execute(plan_file=str(path), wave=2, **params)
+    return lambda **params: execute(module=rollout_recheck, plan_file=str(path), wave=2, **params)
 
 
 def test_without_failures_the_wave_goes(second):
@@ -57,7 +57,7 @@ def test_what_one_set_may_lose(second, cloud):
     ({"overall": "200%"}, "rollout_error_budget.overall '200%' must be a count"), ({"per_region": 1}, "rollout_error_budget has no per_region")])
 @pytest.mark.parametrize("wave", [None, 1])
 def test_a_budget_that_is_not_understood_is_refused_before_anything_is_read(execute, cloud, tmp_path, budget, words, wave):
-    result = execute(1, error_budget=budget, **({"plan_file": str(tmp_path / "none.json"), "wave": wave} if wave else {}))
+    result = execute(1, error_budget=budget, **({"plan_file": str(tmp_path / "none.json"), "wave": wave, "module": rollout_recheck} if wave else {}))
     assert words in result["msg"] and "none.json" not in result["msg"]
 
 
