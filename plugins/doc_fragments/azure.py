@@ -59,7 +59,7 @@ options:
     default: false
 requirements:
   - azure-identity >= 1.25.0
-  - azure-mgmt-core >= 1.5
+  - azure-mgmt-compute >= 33.0.0
   - jmespath >= 1.0
 notes:
   - A private certificate authority is trusted by way of the environment variable E(REQUESTS_CA_BUNDLE).
@@ -126,6 +126,6 @@ options:
       - name: AZURE_DISABLE_INSTANCE_DISCOVERY
 requirements:
   - azure-identity >= 1.25.0
-  - azure-mgmt-core >= 1.5
+  - azure-mgmt-compute >= 33.0.0
   - jmespath >= 1.0
 """

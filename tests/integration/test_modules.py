@@ -57,10 +57,10 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(arm_project: 
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     python = bare / "bin" / "python"
     rc, result = arm_project.module("vm_redeploy", {"vms": [WEB_1]}, "-e", f"ansible_python_interpreter={python}")
-    packages = "azure-identity azure-mgmt-core jmespath"
+    packages = "azure-identity azure-mgmt-compute jmespath"
     assert rc != 0 and result["msg"].startswith(f"missing Python package {packages.replace(' ', ', ')} in ")
     assert result["msg"].endswith(f"{python} -m pip install {packages}")
     arm_project.write("stub/azure/__init__.py", "")
     run = arm_project.inventory("--list", env={"PYTHONPATH": str(arm_project.folder / "stub")})
-    assert run.rc != 0 and "missing Python package azure-identity, azure-mgmt-core in" in run.text
-    assert "-m pip install azure-identity azure-mgmt-core" in run.text
+    assert run.rc != 0 and "missing Python package azure-identity, azure-mgmt-compute in" in run.text
+    assert "-m pip install azure-identity azure-mgmt-compute" in run.text

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The port onto Azure Resource Manager: read one thing, read a whole list, start an operation once, ask after it.
 
-Sign-in is azure-identity's, transport and tokens are azure-core's pipeline (:mod:`arm_transport`). Reads are repeated until there
-is an answer (:mod:`arm_reader`); a start never is. Bodies stay the plain JSON of the REST API, because its answers are looser
-than the generated models allow.
+Sign-in is azure-identity's. Requests go through the pipeline of azure-mgmt-compute's client, made of our own policies
+(:mod:`transport`). Reads are repeated until there is an answer (:mod:`retry`); a start never is. Bodies stay the plain JSON of
+the REST API, because its answers are looser than the generated models allow.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 from .retry import Reader
 from .transport import (
-    Answer, Renewable, SameHostAuthentication, Wire, cut_short, error_in, error_of, first_line, host_of, is_no_answer, is_sign_in, make_client,
-    make_transport, never_sent, retry_after, sign_in_error,
+    Answer, Renewable, SameHostAuthentication, Wire, cut_short, error_in, error_of, first_line, host_of, is_no_answer, is_sign_in, make_anonymous,
+    make_client, make_transport, never_sent, retry_after, sign_in_error,
 )
 from .._bounds import TooMuch, loads
 from .._errors import AzureError, IncompleteFleet, NotFound
@@ -81,11 +81,13 @@ class Arm:
         self._parsing = threading.Lock()
         transport = make_transport()
         pacing = Pacing(clock)
-        anonymous = Reader(Wire(make_client(transport)), clock, pacing)
+        anonymous = Reader(Wire(make_anonymous(transport)), clock, pacing)
         self.cloud = resolve_cloud(settings, lambda url: anonymous.read(HttpRequest("GET", url), "read the cloud's metadata", loads))
         self.host = host_of(self.cloud.resource_manager)
         credential = Renewable(lambda: make_credential(settings, self.cloud))
-        self._wire = Wire(make_client(transport, SameHostAuthentication(credential, self.cloud.scope, self.host)))
+        authentication = SameHostAuthentication(credential, self.cloud.scope, self.host)
+        self.compute = make_client(transport, authentication, self.cloud.resource_manager, settings.subscription_id or "")
+        self._wire = Wire(self.compute._client)
         self.reader = Reader(self._wire, clock, pacing, credential)
 
     @property

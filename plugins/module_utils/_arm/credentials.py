@@ -32,8 +32,11 @@ ENVIRONMENT = {
     "disable_instance_discovery": ("AZURE_DISABLE_INSTANCE_DISCOVERY",),
 }
 AUTH_SOURCES = ("auto", "cli", "credential_file", "env", "msi")
-_CLOUDS = {"AzureCloud": ("AZURE_PUBLIC_CLOUD", "AZURE_PUBLIC_CLOUD"), "AzureChinaCloud": ("AZURE_CHINA_CLOUD", "AZURE_CHINA"),
-           "AzureUSGovernment": ("AZURE_US_GOVERNMENT", "AZURE_GOVERNMENT")}
+# Resource Manager, whom its tokens are for, and where to sign in by azure-identity's name. Old azure-mgmt-core, with which the
+# compute client works, does not know them.
+_CLOUDS = {"AzureCloud": ("https://management.azure.com", "https://management.azure.com", "AZURE_PUBLIC_CLOUD"),
+           "AzureChinaCloud": ("https://management.chinacloudapi.cn", "https://management.chinacloudapi.cn", "AZURE_CHINA"),
+           "AzureUSGovernment": ("https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net", "AZURE_GOVERNMENT")}
 _PROOFS = ("secret", "x509_certificate_path")
 _PRINCIPAL = ("client_id", "tenant", *_PROOFS)
 _FILE_KEYS = ("subscription_id", "cloud_environment", *_PRINCIPAL)
@@ -148,14 +151,11 @@ def resolve_cloud(settings: Settings, fetch: t.Callable[[str], t.Any]) -> Cloud:
     """
     name = settings.cloud_environment
     if name in _CLOUDS:
-        from azure.core import AzureClouds
         from azure.identity import AzureAuthorityHosts
-        from azure.mgmt.core.tools import get_arm_endpoints
 
-        arm_name, login_name = _CLOUDS[name]
-        endpoints = get_arm_endpoints(AzureClouds[arm_name])
+        resource_manager, audience, login_name = _CLOUDS[name]
         login = settings.authority_host or getattr(AzureAuthorityHosts, login_name)
-        return Cloud(endpoints["resource_manager"].rstrip("/"), _as_url(login), endpoints["credential_scopes"][0])
+        return Cloud(resource_manager, _as_url(login), f"{audience}/.default")
     return _cloud_from_metadata(settings, fetch)
 
 

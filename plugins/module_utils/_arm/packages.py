@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-PACKAGES = {"azure.identity": "azure-identity", "azure.mgmt.core": "azure-mgmt-core", "jmespath": "jmespath"}
+PACKAGES = {"azure.identity": "azure-identity", "azure.mgmt.compute": "azure-mgmt-compute", "jmespath": "jmespath"}
 
 
 def missing_packages() -> str | None:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the port onto Resource Manager stands on: azure-core's pipeline, a token that can be renewed, and error bodies.
+"""What the port onto Resource Manager stands on: the compute client and its pipeline, a token that can be renewed, and error bodies.
 
-Nothing here tries twice: that is :mod:`arm_reader`'s, and only for what changes nothing.
+Nothing here tries twice: that is :mod:`retry`'s, and only for what changes nothing.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import email.utils
+import gc
 import http.client
 import logging
+import sys
 import threading
 import typing as t
 import urllib.parse
@@ -24,10 +26,9 @@ from .._redaction import without_secrets
 
 try:
     import requests
-    from azure.core import exceptions as core_errors
+    from azure.core import AzureClouds, PipelineClient, exceptions as core_errors
     from azure.core.pipeline import policies
     from azure.core.pipeline.transport import RequestsTransport
-    from azure.mgmt.core import ARMPipelineClient
     from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
     from requests.adapters import HTTPAdapter
     from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
@@ -79,7 +80,7 @@ class SameHostAuthentication(ARMChallengeAuthenticationPolicy):
 
     def __init__(self, credential: t.Any, scope: str, host: str) -> None:
         super().__init__(credential, scope)
-        self._host = host
+        self.credential, self.scope, self._host = credential, scope, host
 
     def on_request(self, request: t.Any) -> None:
         host = host_of(request.http_request.url)
@@ -171,10 +172,42 @@ def make_transport() -> t.Any:
     return RequestsTransport(session=session, connection_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT)
 
 
-def make_client(transport: t.Any, *more: t.Any) -> t.Any:
-    """A pipeline without retries: azure-core's would repeat a POST on 500, 503 and 504."""
-    common = [policies.RequestIdPolicy(), policies.HeadersPolicy(), policies.UserAgentPolicy(base_user_agent=USER_AGENT)]
-    return ARMPipelineClient(base_url="", policies=[*common, *more], transport=transport)
+def make_anonymous(transport: t.Any) -> t.Any:
+    """A pipeline without a token, for what a cloud tells everybody."""
+    return PipelineClient(base_url="", policies=_policies(), transport=transport)
+
+
+def make_client(transport: t.Any, authentication: SameHostAuthentication, resource_manager: str, subscription_id: str) -> t.Any:
+    """The SDK's compute client, with these policies in place of its own.
+
+    Its own would repeat a POST on 500, 503 and 504, register resource providers on 409, follow redirects, and take the cloud from
+    the environment. ``_client`` is its pipeline, in all versions; ``send_request`` of the newest would rewrite braces in a URL.
+    """
+    return _compute_client()(
+        authentication.credential, subscription_id, base_url=resource_manager, cloud_setting=AzureClouds.AZURE_PUBLIC_CLOUD,
+        credential_scopes=[authentication.scope], authentication_policy=authentication, policies=[*_policies(), authentication], transport=transport)
+
+
+def _policies() -> list[t.Any]:
+    return [policies.RequestIdPolicy(), policies.HeadersPolicy(), policies.UserAgentPolicy(base_user_agent=USER_AGENT)]
+
+
+def _compute_client() -> type:
+    """ComputeManagementClient, imported when somebody signs in.
+
+    The newest versions are thousands of classes, which stay as long as the process. The garbage collector does not walk through them
+    while they are made, nor ever after: that takes longer than to make them.
+    """
+    first = "azure.mgmt.compute" not in sys.modules and gc.isenabled()
+    if first:
+        gc.disable()
+    try:
+        from azure.mgmt.compute import ComputeManagementClient
+    finally:
+        if first:
+            gc.freeze()
+            gc.enable()
+    return ComputeManagementClient
 
 
 def error_of(text: str | bytes) -> tuple[str | None, str | None]:

@@ -49,6 +49,8 @@ PURE = (
 WRITES = "_rollout/documents.py"
 PACKAGES = {"_azure/query.py": {"jmespath"}}
 AZURE = {"client", "transport", "credentials"}
+SDK = ("azure.identity", "azure.mgmt.compute", "azure.core", "azure.mgmt.core")
+"""The required packages, and two without which these do not come."""
 ANSIBLE = ("_module.py", "_guest/module.py", "_guest/events_module.py")
 CLOCKS = {"time.sleep", "time.time", "time.monotonic", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
 DOING_IO = {"socket", "subprocess", "urllib.request", "http", "requests", "threading", "concurrent", "tempfile", "fcntl", "logging", "time", "os"}
@@ -164,6 +166,9 @@ def test_azure_and_ansible_stay_where_they_belong(path: Path) -> None:
     packages = {name.split(".")[0] for name in foreign(path)}
     if packages & {"azure", "msal"}:
         assert room(path) == "_arm" and path.stem in AZURE
+    sdk = {name for name in foreign(path) if name.startswith("azure")}
+    assert not {name for name in sdk if not any(f"{name}.".startswith(f"{known}.") for known in SDK)}
+    assert path.stem == "transport" or not any(name.startswith("azure.mgmt.compute") for name in sdk)
     knows_ansible = str(path.relative_to(UTILS)) in ANSIBLE if path.is_relative_to(UTILS) else False
     if any(name.startswith("ansible.module_utils.basic") for name in imports(path)):
         assert knows_ansible

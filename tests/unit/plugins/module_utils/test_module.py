@@ -126,7 +126,7 @@ def test_all_packages_are_there():
 
 
 @pytest.mark.parametrize("absent, named", [
-    ({"jmespath"}, "jmespath"), ({"azure.identity"}, "azure-identity"), ({"azure.identity", "azure.mgmt.core"}, "azure-identity, azure-mgmt-core")])
+    ({"jmespath"}, "jmespath"), ({"azure.identity"}, "azure-identity"), ({"azure.identity", "azure.mgmt.compute"}, "azure-identity, azure-mgmt-compute")])
 def test_missing_packages_are_named_with_the_line_that_installs_them(capsys, monkeypatch, absent, named):
     real = importlib.util.find_spec
 
