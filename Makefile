@@ -76,7 +76,7 @@ integration: env system-packages ## modules, inventory and playbooks against the
 test-long: env system-packages ## the long forms of tests: 20 kills of the controller, traffic through 24 guests, and more
 	LONG=1 $(PYTEST) tests/unit tests/integration -m long --ignore=tests/integration/clients --junitxml=build/test/long.xml
 
-test-clients: env system-packages ## the Azure SDK, az and azure.azcollection against the simulator
+test-clients: env system-packages ## Azure SDK, az and azure.azcollection against the simulator; this collection on its oldest and newest packages
 	$(PYTEST) tests/integration/clients --junitxml=build/test/clients.xml
 
 bench: bench-planner bench-reading bench-redeploy bench-check bench-rolling ## all benchmarks, beside the tools people use today (after test-clients)
