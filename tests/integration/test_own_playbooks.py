@@ -37,6 +37,7 @@ def broken(cloud: Cloud, project: Project) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_patching_taken_up_again(cloud: Cloud, project: Project, broken: Path) -> None:
     """The same playbook again brings all of them back."""
     broken.unlink()

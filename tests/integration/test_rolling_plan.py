@@ -215,6 +215,7 @@ def lanes_fleet() -> dict[str, Any]:
     return data
 
 
+@pytest.mark.long
 def test_two_lanes_at_once_meet_in_no_set(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[..., Project]) -> None:
     cloud = clouds.start(lanes_fleet(), tmp_path_factory.mktemp("lanes"), guests=False)
     try:
