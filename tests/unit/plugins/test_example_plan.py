@@ -41,7 +41,8 @@ def block(language: str, text: str, beginning: str) -> re.Match[str]:
 def example(tmp_path_factory: pytest.TempPathFactory):
     """The plan of the demo fleet, on a fixed day, by the policy that the guide shows."""
     demo = yaml.safe_load((ROOT / "tests" / "simulator" / "fleets" / "demo.yml").read_text(encoding="utf-8"))
-    # Guests play no part, and so may not be started.
+    # Guests and their metadata services play no part, and so may not be started: the ports of the latter are fixed.
+    del demo["imds"]
     for vm in (demo["defaults"], *demo["vms"]):
         vm.pop("guest", None)
     cloud = Cloud({**demo, "clock": "2026-03-06T17:00:00Z"}, tmp_path_factory.mktemp("demo"))
