@@ -74,7 +74,7 @@ integration: env system-packages ## modules, inventory and playbooks against the
 	$(PYTEST) tests/integration -m "not long" --ignore=tests/integration/clients -n $(TEST_JOBS) --dist loadfile --junitxml=build/test/integration.xml
 
 test-long: env system-packages ## the long forms of tests: 20 kills of the controller, traffic through 24 guests, and more
-	LONG=1 $(PYTEST) tests/unit tests/integration -m long --ignore=tests/integration/clients -n $(TEST_JOBS) --dist loadfile --junitxml=build/test/long.xml
+	LONG=1 $(PYTEST) tests/unit tests/integration -m long --ignore=tests/integration/clients --junitxml=build/test/long.xml
 
 test-clients: env system-packages ## Azure SDK, az and azure.azcollection against the simulator; this collection on its oldest and newest packages
 	$(PYTEST) tests/integration/clients --junitxml=build/test/clients.xml
