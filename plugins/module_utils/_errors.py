@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What can go wrong between this collection and Azure, as one small family of errors.
 
-Standard library only. Adapters raise these; :mod:`module` and the inventory plugin turn them into Ansible failures.
+Standard library only. Adapters raise these; :mod:`_module` and the inventory plugin turn them into Ansible failures.
 """
 
 from __future__ import annotations

@@ -51,12 +51,11 @@ class Made:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Made]:
     """One plan for all tests that read, limit or apply it; its cloud is reset by nobody, or it would not hold."""
-    cloud = clouds.start(clouds.fleet(guests=False), tmp_path_factory.mktemp("azure"), guests=False)
-    project = Project(tmp_path_factory.mktemp("plans") / "project", environment(cloud, home), clouds.variables(cloud.guests))
-    run = project.playbook("plan", env={"PWD": "/nowhere"})
-    assert run.rc == 0, run.out
-    yield Made(cloud, project, run)
-    cloud.sim.stop()
+    with clouds.start(clouds.fleet(guests=False), tmp_path_factory.mktemp("azure"), guests=False) as cloud:
+        project = Project(tmp_path_factory.mktemp("plans") / "project", environment(cloud, home), clouds.variables(cloud.guests))
+        run = project.playbook("plan", env={"PWD": "/nowhere"})
+        assert run.rc == 0, run.out
+        yield Made(cloud, project, run)
 
 
 def test_the_plan_on_screen_and_on_disk(made: Made) -> None:

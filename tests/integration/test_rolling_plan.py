@@ -91,21 +91,20 @@ def fates_fleet() -> dict[str, Any]:
 def fates(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Fates]:
     """The application of lost-0 does not come back, away-0 cannot be reached from the start, gone-0 not any more after its redeploy; an earlier
     run under another inventory left kept-0 drained, whose host nobody has here; the window of fine-2 is moved while the first wave is under way."""
-    cloud = clouds.start(fates_fleet(), tmp_path_factory.mktemp("azure"), guests=False)
-    project = Project(tmp_path_factory.mktemp("fates") / "project", environment(cloud, home), {"all": HERE})
-    project.inventory_file(query="name != 'kept-0'")
-    probes = {"lost-0": {"ansible.builtin.fail": {"msg": "it does not answer"}}, "gone-0": {"ansible.builtin.ping": {}, "vars": AWAY}}
-    for name, probe in probes.items():
-        file = project.write(f"files/probe-{name}.yml", [{"name": "Ask the application", **probe}])
-        project.write(f"host_vars/{name}.yml", {"verify_tasks": [str(file)]})
-    project.write("host_vars/away-0.yml", AWAY)
-    kept = cloud.sim.fleet.named("kept-0")[0].id
-    project.write(".azure_maintenance/marks/kept-0.elsewhere.json", json.dumps({"run_id": "an earlier one", "vm_id": kept, "undo": []}))
-    running = start(project, rollout_error_budget=9)
-    running.wait_until(lambda: len(cloud.writes()) > 1, "the first wave began")
-    cloud.patch("fine-2", wave="later", allowed=False)
-    yield Fates(cloud, project, running.finish(480))
-    cloud.sim.stop()
+    with clouds.start(fates_fleet(), tmp_path_factory.mktemp("azure"), guests=False) as cloud:
+        project = Project(tmp_path_factory.mktemp("fates") / "project", environment(cloud, home), {"all": HERE})
+        project.inventory_file(query="name != 'kept-0'")
+        probes = {"lost-0": {"ansible.builtin.fail": {"msg": "it does not answer"}}, "gone-0": {"ansible.builtin.ping": {}, "vars": AWAY}}
+        for name, probe in probes.items():
+            file = project.write(f"files/probe-{name}.yml", [{"name": "Ask the application", **probe}])
+            project.write(f"host_vars/{name}.yml", {"verify_tasks": [str(file)]})
+        project.write("host_vars/away-0.yml", AWAY)
+        kept = cloud.sim.fleet.named("kept-0")[0].id
+        project.write(".azure_maintenance/marks/kept-0.elsewhere.json", json.dumps({"run_id": "an earlier one", "vm_id": kept, "undo": []}))
+        running = start(project, rollout_error_budget=9)
+        running.wait_until(lambda: len(cloud.writes()) > 1, "the first wave began")
+        cloud.patch("fine-2", wave="later", allowed=False)
+        yield Fates(cloud, project, running.finish(480))
 
 
 def test_only_what_may_be_started_is_started(fates: Fates) -> None:
@@ -217,8 +216,7 @@ def lanes_fleet() -> dict[str, Any]:
 
 @pytest.mark.long
 def test_two_lanes_at_once_meet_in_no_set(tmp_path_factory: pytest.TempPathFactory, make_project: Callable[..., Project]) -> None:
-    cloud = clouds.start(lanes_fleet(), tmp_path_factory.mktemp("lanes"), guests=False)
-    try:
+    with clouds.start(lanes_fleet(), tmp_path_factory.mktemp("lanes"), guests=False) as cloud:
         project = make_project(cloud, all=HERE)
         planned = project.playbook("plan", rollout_lanes=2, rollout_plan_out="lanes.json")
         assert planned.rc == 0 and "in 2 lanes side by side; the fleet allows 2" in planned.text
@@ -240,8 +238,6 @@ def test_two_lanes_at_once_meet_in_no_set(tmp_path_factory: pytest.TempPathFacto
         assert again.rc == 0 and "0 VMs in 0 waves" in again.text
         neither = project.playbook("plan", rollout_plan_file="lanes.json")
         assert neither.rc != 0 and "say which with rollout_lane: 1 to 2" in neither.text
-    finally:
-        cloud.sim.stop()
 
 
 def test_a_lane_without_its_plan_touches_no_mark(arm: Cloud, here: Project) -> None:

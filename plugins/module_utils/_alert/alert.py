@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The activity-log alert for planned maintenance: what it must say, and whether the one in Azure says it already.
 
-Standard library only; no I/O. Bodies are ARM's JSON; the audience is :mod:`alert_group`.
+Standard library only; no I/O. Bodies are ARM's JSON; the audience is :mod:`action_group`.
 """
 
 from __future__ import annotations

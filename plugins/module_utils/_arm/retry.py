@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Asks until there is an answer, for requests that change nothing: throttling, passing failures, broken bodies, stale tokens.
 
-What a 429 asks for is waited by everybody who reads the same subscription (:mod:`pacing`); all else by the one who met it.
+What a 429 asks for is waited by everybody who reads the same subscription (:mod:`rate_limit`); all else by the one who met it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guards with what they need to know of a VM's surroundings: its whole set, the locks above it, its scale set."""
+"""The guards with what they need to know about a VM: every member of its set, the locks above it, its scale set."""
 
 from __future__ import annotations
 

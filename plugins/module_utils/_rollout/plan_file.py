@@ -53,7 +53,7 @@ def _checksum(document: t.Mapping[str, t.Any]) -> str:
 
 
 def from_json(data: t.Any) -> Plan:
-    """The plan that :func:`to_json` wrote; whether it still holds is for rollout_recheck to say.
+    """The plan that :func:`to_json` wrote; whether it still holds is for recheck to say.
 
     Raises :class:`PlanError`, naming place and remedy: not a plan, another version, a missing key or a wrong type,
     or edited after it was written.

@@ -4,9 +4,9 @@
 """The planner: a whole fleet and a policy in, waves and skipped VMs out; the same input gives the same plan.
 
 Standard library only (JMESPath where an option is an expression); no I/O, and ``now`` is an argument. The parts:
-rollout_terms (the operator's words for each VM), rollout_candidates (who may), rollout_health (what sets can spare),
-rollout_lanes (what is independent), rollout_schedule with rollout_sweep (in which order), rollout_calendar (when),
-rollout_estimate (too late?), rollout_reasons (why there), rollout_records (the plan itself).
+attributes (service, tier and sequence of each VM), candidates (which may be planned), capacity (what sets can spare),
+lanes (what is independent), scheduler with wave_builder (in which order), calendar (when), estimate (too late?),
+explain (why there), plan (the plan itself).
 """
 
 from __future__ import annotations

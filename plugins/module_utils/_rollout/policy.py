@@ -34,7 +34,7 @@ class Policy:
     whole failure domain goes at once, and only while every member that does not go with it is well; members that Azure
     names no domain for then go one by one. Minutes are per wave, for the VMs of a wave run side by side: the slowest
     decides. Let ``minutes_per_vm`` be a high quantile: a plan that ends late costs more than one that ends early.
-    ``service``, ``tier``, ``sequence`` and ``canary`` may be JMESPath over the record, see rollout_terms.
+    ``service``, ``tier``, ``sequence`` and ``canary`` may be JMESPath over the record, see attributes.
     """
 
     max_unavailable: int | str | None = None

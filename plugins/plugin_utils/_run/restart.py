@@ -8,8 +8,8 @@ from __future__ import annotations
 import typing as t
 
 _Json = t.Mapping[str, t.Any]
-RESTARTS = ("perform_maintenance", "redeploy")
-"""Operations that move a VM to another host; ``reapply`` need not restart it."""
+RESTARTS = {"perform_maintenance": "maintenance", "redeploy": "redeploy"}
+"""Operations that move a VM to another host, in words; ``reapply`` need not restart it."""
 
 
 def verdict(boot_id: str, before: t.Collection[str], result: _Json, forecast: _Json, finishing: bool) -> dict[str, t.Any]:
@@ -21,14 +21,12 @@ def verdict(boot_id: str, before: t.Collection[str], result: _Json, forecast: _J
     """
     good = ("succeeded", "already_done") if finishing else ("succeeded",)
     says = [entry for entry in (result, forecast if finishing else {}) if entry.get("outcome") in good]
-    if not boot_id or boot_id not in before or not says or says[0].get("operation", RESTARTS[0]) not in RESTARTS:
+    operation = says[0].get("operation", "perform_maintenance") if says else None
+    if not boot_id or boot_id not in before or operation not in RESTARTS:
         return {"restarted": True, "holds": True, "words": "", "short": ""}
-    evidence = f"Azure says that the {_WORDS[says[0].get('operation', RESTARTS[0])]} succeeded, but the boot id is the one from before the drain ({boot_id})"
+    evidence = f"Azure says that the {RESTARTS[operation]} succeeded, but the boot id is the one from before the drain ({boot_id})"
     status = f"az vm get-instance-view --ids {says[0].get('id', 'ID')} --query instanceView.maintenanceRedeployStatus"
     fate = "It is healthy, and so it was returned to service" if finishing else (
         "It stays out of service. The next run returns it if it is healthy, and says this again")
     return {"restarted": False, "holds": finishing, "words": f"NOT RESTARTED: {evidence}. {fate}. Check its maintenance status: {status}",
             "short": "NOT RESTARTED (boot id unchanged since before its drain); check its maintenance status"}
-
-
-_WORDS = {"perform_maintenance": "maintenance", "redeploy": "redeploy"}
