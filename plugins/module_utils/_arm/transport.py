@@ -73,20 +73,29 @@ class Renewable:
 
 
 class SameHostAuthentication(ARMChallengeAuthenticationPolicy):
-    """Bearer tokens for the configured Resource Manager only.
+    """Bearer tokens for the configured Resource Manager only, for any number of threads.
 
     Answers carry URLs (next pages, operations); a token must not follow one to a foreign host.
+
+    The SDK's policy forgets its token when any thread is answered 401, and believes it else: a thread that asked in that moment
+    would keep what :meth:`Renewable.renew` just dropped. So a token is used only while its credential's generation lasts.
     """
 
-    def __init__(self, credential: t.Any, scope: str, host: str) -> None:
+    def __init__(self, credential: Renewable, scope: str, host: str) -> None:
         super().__init__(credential, scope)
         self.credential, self.scope, self._host = credential, scope, host
+        self._signing, self._generation = threading.Lock(), credential.generation
 
     def on_request(self, request: t.Any) -> None:
         host = host_of(request.http_request.url)
         if host != self._host:
             raise AzureError(f"ask {host}", f"an answer of {self._host} pointed there; tokens are only sent to {self._host}")
-        super().on_request(request)
+        with self._signing:
+            token, generation = self._token, self.credential.generation
+            if token is None or self._need_new_token or generation != self._generation:
+                token = self._token = self.credential.get_token(self.scope)
+                self._generation = generation
+        request.http_request.headers["Authorization"] = f"Bearer {token.token}"
 
 
 @dataclass(frozen=True)

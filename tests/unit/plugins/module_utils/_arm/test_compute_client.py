@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 import pytest
 from azure.core.exceptions import HttpResponseError
-from azure.core.pipeline import policies
+from azure.core.pipeline import PipelineContext, PipelineRequest, policies
 from azure.core.rest import HttpRequest
 from azure.mgmt.compute import ComputeManagementClient
 from unit.plugins.listener import Listener
@@ -68,6 +68,23 @@ def test_no_token_leaves_the_configured_host_by_the_client(cloud):
         with pytest.raises(AzureError, match="tokens are only sent to"):
             cloud.arm().compute._client.send_request(HttpRequest("GET", f"{foreign.url}/page2"))
     assert foreign.seen == []
+
+
+def test_a_token_taken_up_again_while_it_is_renewed_is_not_used_any_more(cloud):
+    """Two threads: one was answered 401, the other asks before the credential is made anew, and is given what the library still holds."""
+    policy = policies_of(cloud.arm().compute)[-1]
+
+    def signed():
+        request = PipelineRequest(HttpRequest("GET", f"{cloud.simulator.url}/subscriptions"), PipelineContext(None))
+        policy.on_request(request)
+        return request.http_request.headers["Authorization"]
+
+    refused = signed()
+    policy._token = None  # what the SDK's policy does when the first is answered 401
+    assert signed() == refused, "the second: the library's cache still has it"
+    policy.credential.renew(policy.credential.generation)
+    renewed = signed()
+    assert renewed != refused and signed() == renewed
 
 
 @pytest.mark.parametrize("name", ["AZURE_CHINA_CLOUD", "nowhere"])
