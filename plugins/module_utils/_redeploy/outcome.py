@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Per-VM outcomes of a redeploy: their names, what to do next, and how what was seen maps to one of them. Pure."""
+"""Per-VM outcomes of a redeploy: their names, what to do next, how what Azure shows maps to one of them, and the results that collect them. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import datetime as dt
 import typing as t
 from dataclasses import dataclass
 
+from .._arm.client import PostResult
 from .._azure import error_codes
-from .._azure.maintenance import UNKNOWN_ATTEMPT, MaintenanceStatus, format_time
-from .._azure.vm import Vm
+from .._azure.maintenance import UNKNOWN_ATTEMPT, MaintenanceStatus, format_time, parse_time
+from .._azure.vm import Vm, VmId
 
 ADVICE = {
     "would_start": "Nothing was started; a run that may start would start it.",
@@ -166,3 +167,81 @@ def _remedy(result: t.Mapping[str, t.Any]) -> str:
     """What a code of Azure calls for; the rest of the advice is in the result."""
     remedy = error_codes.meaning(result.get("code")).remedy
     return f" -- {remedy.rstrip('.')}" if remedy else ""
+
+
+def refusal_of(answer: PostResult) -> str:
+    """Azure's refusal of a start, for a reason."""
+    status = f"HTTP {answer.status} " if answer.status else ""
+    return f"Azure refused it ({status}{answer.code}): {answer.message}"
+
+
+class Results:
+    """One result per VM, of one shape on every path and from the first moment on, by VM key. ``now`` is Azure's clock; ``before`` holds the VMs as
+    they were last read before a start."""
+
+    def __init__(self, now: t.Callable[[], dt.datetime], vms: t.Sequence[str], operation: str) -> None:
+        self._now, self._given, self._operation = now, list(vms), operation
+        self.ids = {VmId.parse(text).key: VmId.parse(text) for text in vms}
+        self._text = {VmId.parse(text).key: text for text in vms}
+        self.before: dict[str, Vm] = {}
+        self.attempts = dict.fromkeys(self.ids, 0)
+        """Starts sent in this call, by VM key."""
+        self._results: dict[str, dict[str, t.Any]] = {}
+        self._remarks: dict[str, list[str]] = {}
+        self._alarms: list[str] = []
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._results
+
+    def __getitem__(self, key: str) -> dict[str, t.Any]:
+        return self._results[key]
+
+    def record(self, key: str, outcome: str, reason: str, attempt: t.Mapping[str, t.Any] | None = None, answer: PostResult | None = None) -> None:
+        """Record the outcome of a VM, in place of an earlier one. ``attempt`` is its entry of the journal, ``answer`` what Azure said to the POST."""
+        vm, attempt, now = self.before.get(key), attempt or {}, self._now()
+        state = vm.state(now) if vm else None
+        code = answer.code if answer and answer.kind != "accepted" else None
+        self._results[key] = {
+            "id": self._text[key], "name": vm.name if vm else self.ids[key].name, "outcome": outcome, "reason": reason,
+            "advice": advise(outcome, code, vm.status if vm else None, now), "operation": self._operation, "code": code,
+            "availability_set": vm.availability_set if vm else None, "scale_set": vm.scale_set if vm else None,
+            "update_domain": vm.update_domain if vm else None, "state_before": state, "state_after": state, "attempts": 0,
+            "started_at": attempt.get("intent_at"), "ended_at": None, "elapsed_seconds": None,
+            "client_request_id": attempt.get("client_request_id"), "request_id": answer.request_id if answer else None,
+            "before": vm.to_record(now) if vm else None, "after": None,
+        }
+
+    def amend(self, key: str, outcome: str, reason: str, code: str | None = None) -> None:
+        """Another outcome for a VM whose result already describes its attempt."""
+        result, vm = self._results[key], self.before.get(key)
+        advice = advise(outcome, code, vm.status if vm else None, self._now())
+        result.update(outcome=outcome, reason=reason, code=code, advice=advice)
+
+    def add(self, key: str, reason: str) -> None:
+        """Add to the reason."""
+        self._results[key]["reason"] += f"; {reason}"
+
+    def remark(self, key: str, text: str, loud: bool) -> None:
+        """A text that the reason ends with, whatever becomes of the VM; ``loud`` ones fail the call and are a warning."""
+        self._remarks.setdefault(key, []).append(text)
+        if loud:
+            self._alarms.append(f"{self._results[key]['name']}: {text}")
+
+    def seen(self, key: str, after: Vm | None, final: bool) -> None:
+        """How the VM is now, and with ``final`` that its attempt has ended."""
+        result, now = self._results[key], self._now()
+        if final:
+            elapsed = (now - parse_time(result["started_at"])).total_seconds()
+            result.update(ended_at=format_time(now), elapsed_seconds=int(elapsed))
+        if after is not None:
+            advice = advise(result["outcome"], result["code"], after.status, now)
+            result.update(state_after=after.state(now), after=after.to_record(now), advice=advice)
+
+    def module_result(self, changed: bool) -> dict[str, t.Any]:
+        """The module result, keyed by the ids as they were given."""
+        full = {key: {**result, "attempts": self.attempts[key], "reason": "; ".join([result["reason"], *self._remarks.get(key, ())])}
+                for key, result in self._results.items()}
+        folded = fold({text: {**full[VmId.parse(text).key], "id": text} for text in self._given}, changed)
+        if not self._alarms:
+            return folded
+        return {**folded, "failed": True, "warnings": list(self._alarms), "msg": "; ".join([*self._alarms[:_NAMED], folded["msg"]])}

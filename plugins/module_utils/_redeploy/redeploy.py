@@ -62,13 +62,13 @@ class Redeploy:
         cleared = self._cleared(candidates)
         if self._order.check or not self._order.start:
             for vm in cleared:
-                self._results.settle(vm.id.key, "would_start", f"{self._order.policy.operation} would be started")
+                self._results.record(vm.id.key, "would_start", f"{self._order.policy.operation} would be started")
         else:
             self._starter.start(cleared)
         if not self._order.check:
             self._supervisor.run()
         changed = bool(self._starter.posted) or bool(self._order.check and cleared)
-        return self._results.fold(changed)
+        return self._results.module_result(changed)
 
     def failed(self, error: Exception) -> dict[str, t.Any]:
         """The module result when :meth:`run` raised: what is known of every VM, and nothing was started for the others."""
@@ -77,8 +77,8 @@ class Redeploy:
                 try:
                     self._unreadable(key, error)
                 except Exception as unreadable:  # what the journal says of it nobody knows either
-                    self._results.settle(key, "unknown", str(unreadable))
-        return {**self._results.fold(bool(self._starter.posted)), "failed": True, "msg": str(error)}
+                    self._results.record(key, "unknown", str(unreadable))
+        return {**self._results.module_result(bool(self._starter.posted)), "failed": True, "msg": str(error)}
 
     def _read(self) -> list[Vm]:
         """The VMs that exist, can be read and are this process's to work on; the others get their outcome."""
@@ -89,13 +89,13 @@ class Redeploy:
             if isinstance(vm, AzureError):
                 self._unreadable(key, vm)
             elif vm is None:
-                self._results.settle(key, "refused", "there is no such VM; correct the id, or read the fleet again")
+                self._results.record(key, "refused", "there is no such VM; correct the id, or read the fleet again")
             else:
                 self._results.before[key] = vm
                 if self._order.check or self._locked(vm):
                     vms.append(vm)
                 else:
-                    self._results.settle(key, "refused", "another process of this controller is working on it or its set; wait for it to end")
+                    self._results.record(key, "refused", "another process of this controller is working on it or its set; wait for it to end")
         return vms
 
     def _locked(self, vm: Vm) -> bool:
@@ -106,7 +106,7 @@ class Redeploy:
         last = self._journal.last(self._results.ids[key], self._order.policy.operation)
         unsettled = last is not None and last["outcome"] is None
         said = f"an attempt of {last['intent_at']} is open and {error}" if unsettled else str(error)
-        self._results.settle(key, "unknown" if unsettled else "refused", said, last if unsettled else None)
+        self._results.record(key, "unknown" if unsettled else "refused", said, last if unsettled else None)
 
     def _without_past(self, vms: t.Sequence[Vm]) -> list[Vm]:
         """Deal with what earlier runs did; the VMs that may be started as far as their past goes."""
@@ -114,7 +114,7 @@ class Redeploy:
         for vm in vms:
             past = pasts.get(vm.id.key)
             if past is not None:
-                self._results.settle(vm.id.key, past.outcome, past.reason, past.attach)
+                self._results.record(vm.id.key, past.outcome, past.reason, past.attach)
                 if past.attach and not self._order.check:
                     self._starter.attach(vm, past.attach)
         return [vm for vm in vms if vm.id.key not in pasts]
@@ -124,9 +124,9 @@ class Redeploy:
         fresh = []
         for key, vm in self._now([vm.id for vm in vms]).items():
             if vm is None:
-                self._results.settle(key, "refused", "the VM no longer exists")
+                self._results.record(key, "refused", "the VM no longer exists")
             elif isinstance(vm, AzureError):
-                self._results.settle(key, "refused", str(vm))
+                self._results.record(key, "refused", str(vm))
             else:
                 self._results.before[key] = vm
                 fresh.append(vm)
@@ -147,11 +147,11 @@ class Redeploy:
                 return passed
             vms = self._again(passed)
         for vm in vms:
-            self._results.settle(vm.id.key, "refused", "Azure answers so slowly that what was read is old before its set is judged; run again later")
+            self._results.record(vm.id.key, "refused", "Azure answers so slowly that what was read is old before its set is judged; run again later")
         return []
 
     def _passed(self, vms: t.Sequence[Vm], moving: t.Collection[str]) -> list[Vm]:
         refusals = self._guard_inputs.check(vms, self._arm.now(), moving)
         for key, refusal in refusals.items():
-            self._results.settle(key, *refusal)
+            self._results.record(key, *refusal)
         return [vm for vm in vms if vm.id.key not in refusals]

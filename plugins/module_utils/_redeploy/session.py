@@ -15,7 +15,7 @@ from .._fleet.bulk_reader import BulkReader
 from .._fleet.vm_reader import VmReader
 from . import guards
 from .journal import Journal
-from .results import Results
+from .outcome import Results
 from .retry_queue import Queue
 
 
@@ -66,7 +66,7 @@ class Session:
         """A session of which no VM has been read yet."""
         reader = VmReader(arm)
         return cls(arm, journal, clock, patience, order, reader, BulkReader(arm, reader, "dynamic_public_ip" in order.policy.refuse),
-                   Results(arm, order.vms, order.policy.operation), Queue(patience.retries))
+                   Results(arm.now, order.vms, order.policy.operation), Queue(patience.retries))
 
     @property
     def operation(self) -> str:

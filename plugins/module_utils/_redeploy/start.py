@@ -18,7 +18,7 @@ from .._errors import AzureError, OptionsError
 from .concurrent_starts import ConcurrentStarts
 from .history import MAINTENANCE, History, iteration_of
 from .journal import NOT_EXECUTED
-from .results import refusal_words
+from .outcome import refusal_of
 from .retry_queue import Waiting
 from .session import Session
 from .watch import Watched
@@ -75,9 +75,9 @@ class Starter:
             if vm.id.key in self.posted:  # only its URL is not on disk; the intent is
                 self._results.add(vm.id.key, str(error))
             else:
-                self._results.settle(vm.id.key, "refused", str(error))
+                self._results.record(vm.id.key, "refused", str(error))
         except Exception as error:  # whatever it is, it is this VM's alone; it may have come after the start
-            self._results.settle(vm.id.key, "unknown", f"its start broke off, and it may have reached Azure: {type(error).__name__}: {error}")
+            self._results.record(vm.id.key, "unknown", f"its start broke off, and it may have reached Azure: {type(error).__name__}: {error}")
 
     def _start(self, vm: Vm) -> None:
         """Intent, POST, answer; or the queue, when Azure has just said that it is too much."""
@@ -132,7 +132,7 @@ class Starter:
         if key in self._results:
             self._results.add(key, words)
         else:
-            self._results.settle(key, "refused", words)
+            self._results.record(key, "refused", words)
 
     def _not_now(self, vm: Vm) -> Waiting | None:
         """Whether another VM's answer, or the time it took, has shown meanwhile that this one must wait."""
@@ -154,10 +154,10 @@ class Starter:
         with self._lock:
             self.attach(vm, {**attempt, **urls}, self._patience.interval)
         if answer.kind == "accepted":
-            self._results.settle(key, "started", "Azure accepted it", attempt, answer)
+            self._results.record(key, "started", "Azure accepted it", attempt, answer)
         else:
             said = f"no clear answer to the start (HTTP {answer.status}, {answer.code}: {answer.message})"
-            self._results.settle(key, "unknown", said, attempt, answer)
+            self._results.record(key, "unknown", said, attempt, answer)
         self._journal.note(vm.id, attempt["client_request_id"], **urls)
 
     def _refused(self, vm: Vm, attempt: dict[str, t.Any], answer: PostResult, word: str) -> None:
@@ -174,13 +174,13 @@ class Starter:
         elif word == error_codes.ONE_BY_ONE:
             self._wait_for_the_set(vm, attempt, answer)
         elif word == error_codes.SIGN_IN and self._results.attempts[key] == 1:
-            self._queue.put(Waiting(vm, refusal_words(answer), now + _SHORTEST_PAUSE, attempt=attempt, answer=answer))
-            self._results.settle(key, "refused", refusal_words(answer), attempt, answer)
+            self._queue.put(Waiting(vm, refusal_of(answer), now + _SHORTEST_PAUSE, attempt=attempt, answer=answer))
+            self._results.record(key, "refused", refusal_of(answer), attempt, answer)
         elif word == error_codes.LATER and self._queue.may_retry(key):
-            words = f"{refusal_words(answer)}; tried again in {self._patience.retry_pause:.0f} s"
+            words = f"{refusal_of(answer)}; tried again in {self._patience.retry_pause:.0f} s"
             self._wait(Waiting(vm, words, now + self._patience.retry_pause, attempt=attempt, answer=answer), "retry_later")
         else:
-            self._results.settle(key, *self._classify(vm, answer, word), attempt, answer)
+            self._results.record(key, *self._classify(vm, answer, word), attempt, answer)
 
     def _wait_for_the_set(self, vm: Vm, attempt: dict[str, t.Any], answer: PostResult) -> None:
         """Too many of its set at once: one after another, each when the one before is through."""
@@ -189,12 +189,12 @@ class Starter:
             self._one_by_one.add(set_key)
             others_move = set_key in self.moving_sets() or any(key != vm.id.key and of == set_key for key, of in self._sent.items())
         if others_move:
-            self._wait(Waiting(vm, refusal_words(answer), now, behind=set_key, attempt=attempt, answer=answer), "retry_later")
+            self._wait(Waiting(vm, refusal_of(answer), now, behind=set_key, attempt=attempt, answer=answer), "retry_later")
         elif self._queue.may_retry(vm.id.key):
             at = now + self._patience.retry_pause
-            self._wait(Waiting(vm, refusal_words(answer), at, behind=set_key, attempt=attempt, answer=answer), "retry_later")
+            self._wait(Waiting(vm, refusal_of(answer), at, behind=set_key, attempt=attempt, answer=answer), "retry_later")
         else:
-            self._results.settle(vm.id.key, "retry_later", refusal_words(answer), attempt, answer)
+            self._results.record(vm.id.key, "retry_later", refusal_of(answer), attempt, answer)
 
     def _wait(self, item: Waiting, otherwise: str) -> None:
         """Into the queue, if its turn can come before the deadline; ``otherwise`` is its outcome when it never comes."""
@@ -204,11 +204,11 @@ class Starter:
         else:
             words += "; the time limit comes first"
         if item.attempt or item.vm.id.key not in self._results:
-            self._results.settle(item.vm.id.key, otherwise, words, item.attempt, item.answer)
+            self._results.record(item.vm.id.key, otherwise, words, item.attempt, item.answer)
 
     def _classify(self, vm: Vm, answer: PostResult, word: str) -> tuple[str, str]:
         """By what the VM shows now, never by the message alone: one 409 code stands for many things."""
-        said = refusal_words(answer)
+        said = refusal_of(answer)
         if word == error_codes.LATER:
             return "retry_later", said
         if word != error_codes.LOOK:

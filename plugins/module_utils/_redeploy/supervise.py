@@ -86,9 +86,9 @@ class Supervisor:
         key = item.vm.id.key
         said = self._results[key]
         if not (item.tried and before):
-            self._results.settle(key, said["outcome"], said["reason"], item.attempt, item.answer)
+            self._results.record(key, said["outcome"], said["reason"], item.attempt, item.answer)
             return
-        self._results.settle(key, before["outcome"], f"{before['reason']}; not tried again: {said['reason']}", item.attempt, item.answer)
+        self._results.record(key, before["outcome"], f"{before['reason']}; not tried again: {said['reason']}", item.attempt, item.answer)
         self._results[key].update({name: before[name] for name in _OF_THE_ATTEMPT})
 
     def _give_up_on_sets(self) -> None:
@@ -97,7 +97,7 @@ class Supervisor:
         for item in self._queue.rest():
             if item.behind in moving and item.behind is not None:
                 words = f"{item.words}; run again when the others of its set are through"
-                self._results.settle(item.vm.id.key, "retry_later", words, item.attempt, item.answer)
+                self._results.record(item.vm.id.key, "retry_later", words, item.attempt, item.answer)
             else:
                 self._queue.put(item)
 
