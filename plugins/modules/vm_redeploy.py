@@ -266,10 +266,9 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import AzureError, OptionsError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module import run
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.guards import Policy
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.interrupt import InterruptibleClock
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.journal import Journal
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.redeploy import Redeploy
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.session import Order, Patience
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.session import InterruptibleClock, Order, Patience
 
 CLOCK = InterruptibleClock
 

@@ -1,11 +1,14 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One call of vm_redeploy: what was asked for, how long it may take, and what every part of it works with."""
+"""One call of vm_redeploy: what was asked for, how long it may take, the clock that a signal wakes, and what every part of it works with."""
 
 from __future__ import annotations
 
 import datetime as dt
+import os
+import signal
+import time
 import typing as t
 from dataclasses import dataclass
 
@@ -17,6 +20,8 @@ from . import guards
 from .journal import Journal
 from .outcome import Results
 from .retry_queue import Queue
+
+_SLICE = 0.2
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,37 @@ class Patience:
     stopping: t.Callable[[], bool] = lambda: False
     retries: int = 2
     retry_pause: float = 600.0
+
+
+class InterruptibleClock:
+    """Monotonic seconds, and a sleep that SIGTERM or Ctrl-C ends early: the call then ends after its next poll, with every outcome reported and
+    the journal right. A second signal ends the process as if this were not there."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+
+    def watch_signals(self) -> None:
+        """From now on; only the main thread may call it."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, dummy: object) -> None:
+        if self.stopped:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self.stopped = True
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        time.sleep(min(seconds, _SLICE))  # also when stopped: what waits for a turn must not spin
+        while not self.stopped and (rest := end - time.monotonic()) > 0:
+            time.sleep(min(rest, _SLICE))
+
+    def stopping(self) -> bool:
+        return self.stopped
 
 
 @dataclass(frozen=True)
