@@ -124,7 +124,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.events_module import run
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.module import run_with_events
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.scheduled_events import SOURCES, TYPES, Client, Event, EventsError
 
 
@@ -203,7 +203,7 @@ def main() -> None:
         "wait": {"type": "int", "default": 0},
         "delay": {"type": "int", "default": 0},
     }
-    run(spec, approve, required_one_of=[("event_ids", "types")], required_together=[("types", "sources")],
+    run_with_events(spec, approve, required_one_of=[("event_ids", "types")], required_together=[("types", "sources")],
         mutually_exclusive=[("event_ids", "types"), ("event_ids", "sources")])
 
 

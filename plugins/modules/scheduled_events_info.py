@@ -133,7 +133,7 @@ failure:
 
 import typing as t
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.events_module import run
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.module import run_with_events
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.scheduled_events import Client
 
 
@@ -153,7 +153,7 @@ def read(module: t.Any, client: Client) -> dict[str, t.Any]:
 
 def main() -> None:
     """Entry point."""
-    run({"only_own": {"type": "bool", "default": True}}, read)
+    run_with_events({"only_own": {"type": "bool", "default": True}}, read)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ PACKAGES = {"_azure/query.py": {"jmespath"}}
 AZURE = {"client", "transport", "credentials"}
 SDK = ("azure.identity", "azure.mgmt.compute", "azure.core", "azure.mgmt.core")
 """The required packages, and two without which these do not come."""
-ANSIBLE = ("_module.py", "_guest/module.py", "_guest/events_module.py")
+ANSIBLE = ("_module.py", "_guest/module.py")
 CLOCKS = {"time.sleep", "time.time", "time.monotonic", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
 DOING_IO = {"socket", "subprocess", "urllib.request", "http", "requests", "threading", "concurrent", "tempfile", "fcntl", "logging", "time", "os"}
 

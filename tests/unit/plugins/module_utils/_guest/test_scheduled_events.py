@@ -363,7 +363,7 @@ def test_the_own_name(service: Service, client: Client) -> None:
 
 
 ON_GUESTS = [
-    *(ROOT / "plugins" / "module_utils" / f"{name}.py" for name in ("_guest/scheduled_events", "_bounds", "_files", "_guest/events_module")),
+    *(ROOT / "plugins" / "module_utils" / f"{name}.py" for name in ("_guest/scheduled_events", "_bounds", "_files", "_guest/module")),
     *(ROOT / "plugins" / "modules" / f"scheduled_events_{name}.py" for name in ("info", "approve")),
     *(ROOT / "roles" / "watch_events" / "files" / f"watch_{name}.py" for name in ("settings", "events")),
 ]
@@ -375,7 +375,7 @@ def test_what_runs_on_guests_is_old_enough_and_brings_nothing_along(path: Path) 
     names = {node.module if isinstance(node, ast.ImportFrom) else alias.name
              for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)) and not getattr(node, "level", 0) for alias in node.names}
     foreign = {name for name in names if name.split(".")[0] not in sys.stdlib_module_names}
-    ours = {f"ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.{name}" for name in ("scheduled_events", "events_module")}
+    ours = {f"ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.{name}" for name in ("scheduled_events", "module")}
     installed = {"watch_settings", *(f"azure_maintenance{name}" for name in ("", "._bounds", "._guest.scheduled_events"))}
     assert foreign <= ours | installed | {"ansible.module_utils.basic"}
 
