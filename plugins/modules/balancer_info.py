@@ -84,8 +84,7 @@ servers:
   sample: {web: {web-01: UP, web-02: DOWN, web-03: UP}}
 """
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest import haproxy
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.haproxy_socket import must_stay_up, tables, understood
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.haproxy import must_stay_up, statuses, tables, understood
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.mark_file import MarkFile, balancer_paths
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.module import run
 
@@ -102,7 +101,7 @@ def read(module):
     options = module.params
     gone = leaving(options)
     with understood(options["socket"]):
-        servers = haproxy.statuses(*tables(options["socket"]), options["backends"])
+        servers = statuses(*tables(options["socket"]), options["backends"])
         if options["min_up"] is not None:
             must_stay_up(options, servers, gone)
     return {"changed": False, "servers": servers}

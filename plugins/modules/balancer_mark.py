@@ -146,7 +146,7 @@ foreign:
 """
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest import haproxy
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.haproxy_socket import ask, must_stay_up, tables, understood
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.haproxy import ask, must_stay_up, tables, understood
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.mark_file import MarkError, MarkFile, balancer_path
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.module import run
 

@@ -204,7 +204,7 @@ def main() -> None:
         "delay": {"type": "int", "default": 0},
     }
     run_with_events(spec, approve, required_one_of=[("event_ids", "types")], required_together=[("types", "sources")],
-        mutually_exclusive=[("event_ids", "types"), ("event_ids", "sources")])
+                    mutually_exclusive=[("event_ids", "types"), ("event_ids", "sources")])
 
 
 if __name__ == "__main__":

@@ -1,18 +1,24 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where HAProxy sends traffic, and what a backend has left when servers leave. Pure; rows of `show servers state` and `show stat` come in.
+"""HAProxy: what its admin socket says of its servers, where it sends traffic, and what a backend has left when servers leave.
 
-Runs on balancers: standard library only, Python 3.9 or newer.
+Errors name the options of the role ``drain``. Runs on balancers: standard library only, Python 3.9 or newer.
 """
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import io
+import socket
 import typing as t
 
+from .mark_file import MarkError
 from .minimum import Minimum, Terms
 
 Row = t.Mapping[str, str]
+Rows = list[dict[str, str]]
 
 OUT = 0x01 | 0x02 | 0x08 | 0x10 | 0x20
 """Of srv_admin_state what takes a server out: maintenance and drain, its own or that of a server it tracks, and a name that is not resolved.
@@ -85,3 +91,51 @@ class Rule(t.NamedTuple):
         names = {backend: f"backend {backend!r} on {balancer}" for backend in backends}
         gone = None if leaving is None else {(names[backend], name) for backend, name in leaving if backend in names}
         return Minimum(self.minimum, _TERMS).refusal({names[backend]: servers[backend] for backend in backends}, {server}, gone)
+
+
+def tables(path: str) -> tuple[Rows, Rows]:
+    """Rows of what HAProxy knows of its servers: their administrative state, and their statistics. Raises MarkError."""
+    return table(ask(path, "show servers state"), " "), table(ask(path, "show stat"), ",")
+
+
+@contextlib.contextmanager
+def understood(path: str) -> t.Iterator[None]:
+    """Raises MarkError for rows that are none of HAProxy's."""
+    try:
+        yield
+    except ValueError as error:
+        raise MarkError(f"HAProxy at {path} cannot be understood: {error}; nothing was drained; is drain_haproxy_socket its admin socket?") from None
+
+
+def ask(path: str, command: str) -> str:
+    """The answer of HAProxy's admin socket. Raises MarkError."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(10)
+            connection.connect(path)
+            connection.sendall(command.encode() + b"\n")
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+    except OSError as error:
+        raise MarkError(f"HAProxy's admin socket {path} cannot be asked: {error}; see drain_haproxy_socket, and become root there (drain_become)") from None
+
+
+def table(text: str, delimiter: str) -> Rows:
+    """Rows of an answer by column; the line of names begins with a hash. Raises MarkError."""
+    lines = text.splitlines()
+    start = next((number for number, line in enumerate(lines) if line.startswith("# ")), None)
+    if start is None:
+        raise MarkError(f"HAProxy answered something else than a table: {text.strip()[:200] or 'nothing'}; is drain_haproxy_socket its admin socket?")
+    if not text.endswith("\n\n"):
+        raise MarkError("HAProxy's answer broke off; try again")
+    lines[start] = lines[start][2:]
+    return list(csv.DictReader(io.StringIO("\n".join(line for line in lines[start:] if line)), delimiter=delimiter))
+
+
+def must_stay_up(options: t.Mapping[str, t.Any], servers: t.Mapping[str, t.Mapping[str, str]], leaving: t.Collection[tuple[str, str]] | None) -> None:
+    """Raises MarkError if fewer servers than ``min_up`` of the options stay up; ``servers`` and ``leaving`` are those of :meth:`Rule.refusal`."""
+    try:
+        refusal = Rule(options["min_up"], options["allow_last"]).refusal(servers, options["server"], options["balancer"], leaving)
+    except ValueError as error:
+        raise MarkError(f"drain_haproxy_min_up {error}. Nothing was drained. Correct it") from None
+    if refusal:
+        raise MarkError(refusal)

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from unit.plugins.marks import open_to_all
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest import haproxy_socket
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.haproxy import ask, table
 
 TASKS = Path(__file__).resolve().parents[3] / "roles" / "drain" / "tasks" / "restore_haproxy.yml"
 PLACES = [{"lb-1": ["web", "api", "edge"]}, {"lb-1": ["api", "web", "edge"]}, {"lb-1": ["edge", "api", "web"]}, {"lb-1": ["edge"], "lb-2": ["api", "web"]},
@@ -60,14 +60,14 @@ def haproxy():
                     time.sleep(0.05)
                 for name, undo in UNDO.items():
                     for backend in sum(undo["balancers"].values(), []):
-                        assert haproxy_socket.ask(str(path), f"set server {backend}/{name} state drain").strip() == ""
+                        assert ask(str(path), f"set server {backend}/{name} state drain").strip() == ""
                 yield path
             finally:
                 process.terminate()
 
 
 def states(path):
-    rows = haproxy_socket.table(haproxy_socket.ask(str(path), "show stat"), ",")
+    rows = table(ask(str(path), "show stat"), ",")
     return {(row["pxname"], row["svname"]): row["status"] for row in rows if row["svname"] in UNDO}
 
 

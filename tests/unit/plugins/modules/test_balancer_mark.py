@@ -16,7 +16,7 @@ import time
 import pytest
 from unit.plugins.marks import LATER, NOBODY, NOW, answer, in_child, mark, open_to_all, run_module
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest import haproxy_socket
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.haproxy import ask, table
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.mark_file import MarkFile
 from ansible_collections.fleetops.azure_maintenance.plugins.modules import balancer_info, balancer_mark
 
@@ -45,7 +45,7 @@ backend spare
 
 
 def admin(path, command):
-    return haproxy_socket.ask(str(path), command).strip()
+    return ask(str(path), command).strip()
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def haproxy():
 
 
 def states(folder):
-    rows = haproxy_socket.table(haproxy_socket.ask(str(folder / "admin.sock"), "show stat"), ",")
+    rows = table(ask(str(folder / "admin.sock"), "show stat"), ",")
     return {(row["pxname"], row["svname"]): row["status"] for row in rows}
 
 
@@ -181,7 +181,7 @@ def test_a_socket_that_is_not_there(balancer, tmp_path):
 
 
 def test_a_socket_that_we_may_not_open(haproxy):
-    kind, words = answer(in_child(lambda: haproxy_socket.ask(str(haproxy / "admin.sock"), "show stat"), NOBODY))
+    kind, words = answer(in_child(lambda: ask(str(haproxy / "admin.sock"), "show stat"), NOBODY))
     if os.geteuid() == 0:
         assert kind == "MarkError" and "Permission denied" in words and "(drain_become)" in words
     else:
