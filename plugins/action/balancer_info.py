@@ -11,4 +11,6 @@ from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._run.gu
 class ActionModule(GuestAction):
     """A balancer that cannot be reached must fail the task of the host it serves, not lose that host to the run."""
 
-    PLACE = "the balancer"
+    @property
+    def place(self):
+        return "the balancer"

@@ -7,48 +7,46 @@ from __future__ import annotations
 
 import datetime as dt
 
-from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.mark_file import Foreign, MarkError
 from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._mark.controller_copy import copy_of
 from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._mark.liveness import run_process, stamp
-from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._run.guest_action import explained
-
-MODULE = "fleetops.azure_maintenance.maintenance_mark"
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._run.guest_action import GuestAction
 
 
-class ActionModule(ActionBase):
-    """Adds what only the controller knows; an unreachable host is a failure like any other, so that rescue sees it."""
+class ActionModule(GuestAction):
+    """Adds what only the controller knows; an unreachable host or balancer is a failure like any other, so that rescue sees it."""
 
-    TRANSFERS_FILES = False
+    @property
+    def place(self):
+        return "the balancer" if self._task.args.get("haproxy") else "the host"
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        arguments = dict(self._task.args)
+    def ask(self, arguments, task_vars):
+        """What the module answers, and the copy where a host has one. Raises AnsibleConnectionFailure."""
         state = arguments.get("state", "present")
         if state not in ("absent", "present"):
-            return {**result, "failed": True, "msg": f"state {state!r} is neither present nor absent; maintenance_mark_info reads the mark"}
-        copy_only = getattr(self._connection._shell, "_IS_WINDOWS", False) or not boolean(arguments.get("on_host", True))
-        arguments["stamp"] = self._stamp(arguments, task_vars["inventory_hostname"])
-        copy = copy_of(arguments.get("directory"), task_vars["inventory_hostname"])
+            return {"failed": True, "msg": f"state {state!r} is neither present nor absent; maintenance_mark_info reads the mark"}
+        host, server = task_vars["inventory_hostname"], arguments.get("haproxy")
+        if server:
+            arguments["stamp"] = self._stamp(arguments, server.get("host") if isinstance(server, dict) else None)
+            return super().ask(arguments, task_vars)
+        arguments["stamp"] = self._stamp(arguments, host)
+        copy = copy_of(arguments.get("directory"), host)
         try:
-            if copy_only:
-                return {**result, **self._copy_alone(copy, arguments, state)}
-            result.update(explained(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars), MODULE))
+            if getattr(self._connection._shell, "_IS_WINDOWS", False) or not boolean(arguments.get("on_host", True)):
+                return self._copy_alone(copy, arguments, state)
+            result = super().ask(arguments, task_vars)
             # The host's first, for nothing is changed before both are there, and what the host has is what is true.
             if copy and not result.get("failed") and not self._task.check_mode:
                 if state == "absent":
                     copy.clear(arguments["run_id"], arguments["stamp"]["heartbeat"])
                 else:
                     copy.put(result["mark"])
-        except AnsibleConnectionFailure as error:
-            return {**result, "failed": True, "msg": f"the host cannot be reached: {error}"}
         except Foreign as error:
-            return {**result, "failed": True, "msg": str(error), "foreign": error.mark}
+            return {"failed": True, "msg": str(error), "foreign": error.mark}
         except MarkError as error:
-            return {**result, "failed": True, "msg": str(error)}
+            return {"failed": True, "msg": str(error)}
         return result
 
     def _stamp(self, arguments, host):

@@ -11,8 +11,8 @@ short_description: On a host that runs HAProxy, read the servers of backends, an
 version_added: 1.0.0
 description:
   - B(Internal to the roles of this collection); its options and return values may change without notice.
-  - With O(min_up) it fails if too few servers of a backend would stay up without O(server), without those that have a note of
-    M(fleetops.azure_maintenance.balancer_mark) on this balancer, and without O(leaving).
+  - With O(min_up) it fails if too few servers of a backend would stay up without O(server), without those that have a mark of
+    M(fleetops.azure_maintenance.maintenance_mark) on this balancer, and without O(leaving).
 options:
   server:
     description: Name in the backends of the server that is about to be taken out. Needed with O(min_up).
@@ -39,7 +39,7 @@ options:
     default: []
   leaving:
     description:
-      - What is about to be taken out as well and has no note on the balancer, as in check mode. Of each its C(server), and as C(balancers) its backends by
+      - What is about to be taken out as well and has no mark on the balancer, as in check mode. Of each its C(server), and as C(balancers) its backends by
         name of the balancer.
     type: list
     elements: dict
@@ -60,7 +60,7 @@ attributes:
 extends_documentation_fragment:
   - fleetops.azure_maintenance.attributes.guest
 seealso:
-  - module: fleetops.azure_maintenance.balancer_mark
+  - module: fleetops.azure_maintenance.maintenance_mark
 author:
   - fleetops contributors (@fleetops)
 """
@@ -97,7 +97,7 @@ SPEC = {
 
 
 def read(module):
-    """Status of the servers of each backend. Raises MarkError if too few stay up when all leave that have a note or are named as leaving."""
+    """Status of the servers of each backend. Raises MarkError if too few stay up when all leave that have a mark or are named as leaving."""
     options = module.params
     gone = leaving(options)
     with understood(options["socket"]):

@@ -131,6 +131,26 @@ def table(text: str, delimiter: str) -> Rows:
     return list(csv.DictReader(io.StringIO("\n".join(line for line in lines[start:] if line)), delimiter=delimiter))
 
 
+def learn(options: t.Mapping[str, t.Any]) -> dict[str, list[str]]:
+    """Where the ``server`` of the options takes traffic, of their ``backends``, as :func:`places` says it.
+
+    Raises MarkError for a backend that does not know it or can never spare it, and for a socket that could not drain it.
+    """
+    path, server = options["socket"], options["server"]
+    level = ask(path, "show cli level").strip()
+    if level in ("user", "operator"):
+        raise MarkError(f"HAProxy's socket {path} has the level {level}, which may not drain; see drain_haproxy_socket, and give that one the level admin")
+    state, stat = tables(path)
+    with understood(path):
+        try:
+            learnt = places(state, stat, server, options["backends"])
+        except LookupError as error:
+            raise MarkError(f"HAProxy at {path} has no server {server} in backend {error}; correct drain_haproxy_server or drain_haproxy_backends") from None
+        if options["min_up"] is not None:
+            must_stay_up(options, statuses(state, stat, learnt["backends"]), None)
+    return learnt
+
+
 def must_stay_up(options: t.Mapping[str, t.Any], servers: t.Mapping[str, t.Mapping[str, str]], leaving: t.Collection[tuple[str, str]] | None) -> None:
     """Raises MarkError if fewer servers than ``min_up`` of the options stay up; ``servers`` and ``leaving`` are those of :meth:`Rule.refusal`."""
     try:

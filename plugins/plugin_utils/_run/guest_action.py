@@ -41,17 +41,21 @@ def _first_line(text: t.Any) -> str:
 
 
 class GuestAction(ActionBase):
-    """Runs the module of the same name on the host. ``PLACE`` is what cannot be reached, in words."""
+    """Runs the module of the same name on the host."""
 
     TRANSFERS_FILES = False
-    PLACE = "the host"
+
+    @property
+    def place(self) -> str:
+        """What cannot be reached, for messages."""
+        return "the host"
 
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
         try:
             return {**result, **self.ask(dict(self._task.args), task_vars)}
         except AnsibleConnectionFailure as error:
-            return {**result, "failed": True, "msg": f"{self.PLACE} cannot be reached: {error}"}
+            return {**result, "failed": True, "msg": f"{self.place} cannot be reached: {error}"}
 
     def ask(self, arguments: dict[str, t.Any], task_vars: t.Any) -> dict[str, t.Any]:
         """What the module answers. Raises AnsibleConnectionFailure."""

@@ -40,8 +40,9 @@ def test_an_answer_stays_what_it_is(result):
     assert failure_words({"msg": "as it is"}) == "as it is"
 
 
-MODULES = {"guest_info": {}, "maintenance_mark": {"run_id": "one", "undo": []}, "balancer_mark": {"host": "here", "server": "here", "run_id": "one"},
-           "balancer_info": {"backends": ["web"]}, "scheduled_events_info": {}, "scheduled_events_approve": {}}
+ON_HOSTS = [("guest_info", {}), ("maintenance_mark", {"run_id": "one", "undo": []}), ("scheduled_events_info", {}), ("scheduled_events_approve", {})]
+ON_BALANCERS = [("maintenance_mark", {"run_id": "one", "haproxy": {"host": "here", "server": "here"}}), ("balancer_info", {"backends": ["web"]})]
+MODULES = {f"{name}_on_{place}": (name, place, arguments) for place, modules in (("host", ON_HOSTS), ("balancer", ON_BALANCERS)) for name, arguments in modules}
 
 
 def test_through_ansible_for_every_module_of_hosts(tmp_path):
@@ -51,10 +52,10 @@ def test_through_ansible_for_every_module_of_hosts(tmp_path):
     broken.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{TRACE}END\nexit 1\n")
     broken.chmod(0o755)
     python = {"vars": {"ansible_python_interpreter": str(broken)}}
-    tasks = [(name, {f"fleetops.azure_maintenance.{name}": arguments, **python}) for name, arguments in MODULES.items()]
+    tasks = [(key, {f"fleetops.azure_maintenance.{name}": arguments, **python}) for key, (name, dummy, arguments) in MODULES.items()]
     answers = controller.run("broken", {"broken": Play(tasks, "here:lost")})["broken"]
-    for name in MODULES:
-        here, lost = answers["here"][name], answers["lost"][name]
+    for key, (name, place, dummy) in MODULES.items():
+        here, lost = answers["here"][key], answers["lost"][key]
         assert here["failed"] and here["msg"] == f"{name} gave no answer (exit status 1): OSError: [Errno 28] No space left on device", here
         assert "No start of json" not in str(here.get("exception", "")) and not lost.get("unreachable")
-        assert lost["failed"] and lost["msg"].startswith(f"the {'balancer' if name.startswith('balancer_') else 'host'} cannot be reached: "), lost
+        assert lost["failed"] and lost["msg"].startswith(f"the {place} cannot be reached: "), lost

@@ -18,7 +18,7 @@ from unit.plugins.mark_controller import Controller, Play
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
 UTILS = PLUGINS / "module_utils"
 FILES = [*sorted((UTILS / "_guest").glob("*.py")), UTILS / "_bounds.py", UTILS / "_files.py",
-         *(PLUGINS / "modules" / f"{name}.py" for name in ("balancer_info", "balancer_mark", "guest_info", "maintenance_mark"))]
+         *(PLUGINS / "modules" / f"{name}.py" for name in ("balancer_info", "guest_info", "maintenance_mark"))]
 OURS = "ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest"
 COLLECTION = "fleetops.azure_maintenance."
 
@@ -66,7 +66,8 @@ def test_the_modules_run_on_it(tmp_path):
         ("info", {f"{COLLECTION}guest_info": {"temp_disk": str(tmp_path), "ports": [1]}, **old}),
         ("written", {f"{COLLECTION}maintenance_mark": {"run_id": "one", "undo": []}, **old}),
         ("foreign", {f"{COLLECTION}maintenance_mark": {"run_id": "two"}, **old}),
-        ("noted", {f"{COLLECTION}balancer_mark": {"host": "x", "server": "x", "backends": ["x"], "socket": f"{tmp_path}/none", "run_id": "one"}, **old}),
+        ("noted", {f"{COLLECTION}maintenance_mark": {
+            "run_id": "one", "haproxy": {"host": "x", "server": "x", "backends": ["x"], "socket": f"{tmp_path}/none"}}, **old}),
         ("asked", {f"{COLLECTION}balancer_info": {"backends": ["x"], "socket": f"{tmp_path}/none"}, **old}),
         ("gone", {f"{COLLECTION}maintenance_mark": {"run_id": "one", "state": "absent"}, **old})])})["old"]["here"]
     assert said["version"]["stdout"].startswith("Python 3.9.")

@@ -17,7 +17,7 @@ import pytest
 from unit.plugins.mark_controller import Controller, Play, on_controller
 from unit.plugins.marks import HAPROXY, SERVICES, mark
 
-MARK, READ, NOTE = (f"fleetops.azure_maintenance.{name}" for name in ("maintenance_mark", "maintenance_mark_info", "balancer_mark"))
+MARK, READ = (f"fleetops.azure_maintenance.{name}" for name in ("maintenance_mark", "maintenance_mark_info"))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def answers(controller):
     lost = Play([
         ("found", reading()), ("written", task(run_id="one", undo=[], **with_copy)),
         ("gone", task(run_id="one", state="absent", **with_copy)),
-        ("elsewhere", {NOTE: {"host": "here", "server": "here", "run_id": "one"}, **delegated}),
+        ("elsewhere", {**task(run_id="one", haproxy={"host": "here", "server": "here"}), **delegated}),
         ("asked_there", {**reading(), **delegated}), ("left", on_controller(f"ls -A {marks}"))], "here:lost")
     drained = f"{fact.parent}/azure_maintenance_drained"
     notes = Play([

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""balancer_mark and balancer_info, the half that runs on the balancer, in this process: beside a real HAProxy, and beside one that misbehaves."""
+"""maintenance_mark on balancers, and balancer_info: the half that runs there, in this process: beside a real HAProxy, and beside one that misbehaves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unit.plugins.marks import LATER, NOBODY, NOW, answer, in_child, mark, open_
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.haproxy import ask, table
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.mark_file import MarkFile
-from ansible_collections.fleetops.azure_maintenance.plugins.modules import balancer_info, balancer_mark
+from ansible_collections.fleetops.azure_maintenance.plugins.modules import balancer_info, maintenance_mark
 
 STAMP = {"version": 1, "host": "web-01", "process": {"machine": "m", "pid": 7, "started": "1"}, "since": NOW, "heartbeat": NOW, "expires": LATER}
 CONFIG = """
@@ -78,7 +78,7 @@ def states(folder):
 class Balancer:
     def __init__(self, path, folder, capsys, monkeypatch):
         self.socket, self.folder, self._capsys = path, folder, capsys
-        monkeypatch.setattr(balancer_mark, "balancer_path", lambda host: self.file(host).path)
+        monkeypatch.setattr(maintenance_mark, "balancer_path", lambda host: self.file(host).path)
         monkeypatch.setattr(balancer_info, "balancer_paths", lambda: [str(path) for path in folder.glob("*.fact")])
 
     def file(self, host="web-01"):
@@ -87,7 +87,9 @@ class Balancer:
     def run(self, code=0, check=False, **params):
         given = {"host": "web-01", "server": "web-01", "backends": ["plain"], "socket": str(self.socket), "run_id": "one", "owner": "alice@bastion",
                  "stamp": STAMP, **params}
-        return run_module(balancer_mark, self._capsys, code, check=check, **{name: value for name, value in given.items() if value is not None})
+        given = {name: value for name, value in given.items() if value is not None}
+        server = {name: given.pop(name) for name in maintenance_mark.HAPROXY_SPEC if name in given}
+        return run_module(maintenance_mark, self._capsys, code, check=check, haproxy=server, **given)
 
     def stays(self, code=0, check=False, **params):
         """What is said when it is asked who stays up."""
