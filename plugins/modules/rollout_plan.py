@@ -321,7 +321,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollou
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.attributes import refuse_mistakes
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.csv_file import to_csv
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.documents import read_json, write_all
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.durations import learn
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.estimate import learn
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.plan import PlanError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.planner import plan
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.policy import ON_DEADLINE, REGION_PAIRS, Policy, PolicyError

@@ -1,7 +1,8 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which VMs would end after their deadline, and what would make them fit; while a rollout runs, how long it will take yet.
+"""How long a rollout takes: which VMs would end after their deadline, and what would make them fit; what is left while it runs; and minutes per VM
+learnt from the report of an earlier one.
 
 Standard library only; no I/O, no clock.
 """
@@ -9,13 +10,24 @@ Standard library only; no I/O, no clock.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import typing as t
 from dataclasses import dataclass
 
 from .._azure.maintenance import format_time
 from .candidates import Candidate
+from .plan import PlanError
 from .policy import Policy
 from .wave_builder import TimedWave
+
+QUANTILE = 0.9
+
+
+class Learnt(t.NamedTuple):
+    """``minutes`` is the 90th percentile of the ``redeploys`` that succeeded, rounded up to whole minutes."""
+
+    minutes: int
+    redeploys: int
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,28 @@ def seconds_left(waves: t.Sequence[t.Mapping[str, t.Any]], soak_minutes: int, nu
         for in_set, place in places:
             back.setdefault(in_set, {})[place] = now
     return now - ended[number]
+
+
+def learn(report: t.Any) -> Learnt:
+    """Minutes per VM from a report as the playbook writes it (``vms`` with ``outcome`` and ``elapsed_seconds``).
+
+    Raises :class:`PlanError` when it is no report, or no redeploy in it succeeded in a time that was measured.
+    """
+    vms = report.get("vms") if isinstance(report, t.Mapping) else None
+    if not isinstance(vms, list) or not all(isinstance(vm, t.Mapping) for vm in vms):
+        raise PlanError("it is not the report of a rollout; give the report.json that rolling_redeploy wrote")
+    seconds = sorted(vm["elapsed_seconds"] for vm in vms if vm.get("outcome") == "succeeded" and _measured(vm))
+    if not seconds:
+        raise PlanError(f"none of the {len(vms)} VMs in it has a redeploy that succeeded in a measured time; "
+                        "give another report, or minutes_per_vm")
+    # Nearest rank: a time that was seen, and the longest one while there are fewer than ten.
+    slow = seconds[math.ceil(QUANTILE * len(seconds)) - 1]
+    return Learnt(max(1, math.ceil(slow / 60)), len(seconds))
+
+
+def _measured(vm: t.Mapping[str, t.Any]) -> bool:
+    value = vm.get("elapsed_seconds")
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
 
 
 def _remedy(miss: Miss, created: dt.datetime, policy: Policy) -> str:

@@ -9,7 +9,7 @@ import datetime as dt
 
 import pytest
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.durations import learn
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.estimate import learn
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.report import NOT_STARTED, ending, next_step, report, totals
 
 BEGUN = 1772488800  # 2026-03-02T22:00:00Z

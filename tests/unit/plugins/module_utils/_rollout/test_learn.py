@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.durations import learn
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.estimate import learn
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.plan import PlanError
 
 
