@@ -319,7 +319,6 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module import run
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout import plan_file, recheck
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.attributes import refuse_mistakes
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.csv_file import to_csv
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.documents import read_json, write_all
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.estimate import learn
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.plan import PlanError
@@ -413,7 +412,7 @@ def described(module, planned, fleet, vms):
     named = {vm.id.lower() for vm in planned.vms}
     lane = f"-lane{params['lane']}" if params["lane"] else ""
     run_id = f"{fleet.now.strftime('%Y%m%dT%H%M%SZ')}-{document['fingerprint'][:8]}{lane}"
-    text, csv = json.dumps(document, indent=4, sort_keys=True) + "\n", to_csv(document)
+    text, csv = json.dumps(document, indent=4, sort_keys=True) + "\n", plan_file.to_csv(document)
     table = render(document, command=params["next_command"], csv=None if module.check_mode else params["csv_out"], now=format_time(fleet.now), zone=None)
     kept = f"{params['runs_dir']}/{run_id}.json" if params["runs_dir"] else None
     wanted = {path: content for path, content in ((params["plan_out"], text), (params["csv_out"], csv), (kept, text)) if path}

@@ -22,6 +22,18 @@ HORIZON_DAYS = 60
 _MIDNIGHT = 24 * 60
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
 _Span = tuple[dt.datetime, dt.datetime]
+_TEXT = {"type": "string"}
+_FROM_TO = {"required": ["from", "to"], "additionalProperties": False, "properties": {"from": _TEXT, "to": _TEXT}}
+_DAYS_FROM_TO = {"days": {"type": "array", "items": {"type": "string", "enum": list(DAYS)}}, "from": _TEXT, "to": _TEXT}
+SCHEMA = {
+    "type": "object", "required": ["time_zone"], "additionalProperties": False, "properties": {
+        "time_zone": _TEXT,
+        "open": {"type": "array", "items": {
+            "type": "object", "required": list(_DAYS_FROM_TO), "additionalProperties": False, "properties": _DAYS_FROM_TO}},
+        "closed": {"type": "array", "items": {"type": ["string", "object"], **_FROM_TO}},
+    },
+}
+"""JSON schema of :meth:`Calendar.to_record`."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How one option of a policy is read: what it may be, and an error that names option, value and remedy.
+"""How one option of a policy is read, and the JSON schema of what is read; errors name option, value and remedy.
 
 Standard library only; no I/O, no clock.
 """
@@ -12,7 +12,12 @@ import typing as t
 
 from .._azure.availability import Limit
 
-Reader = t.Callable[[str, t.Any], t.Any]
+
+class Option(t.NamedTuple):
+    """``read`` takes the option's name and a value, and returns the policy's value, of which ``schema`` is the JSON schema. It raises PolicyError."""
+
+    read: t.Callable[[str, t.Any], t.Any]
+    schema: t.Mapping[str, t.Any]
 
 
 class PolicyError(ValueError):
@@ -23,17 +28,17 @@ class PolicyError(ValueError):
         self.key, self.value = key, value
 
 
-def at_least(least: int) -> Reader:
+def at_least(least: int) -> Option:
     """A whole number from ``least``; text is read too."""
     def read(key: str, value: t.Any) -> int:
         text = str(value).strip()
         if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or int(text) < least:
             raise PolicyError(key, value, f"give a whole number of at least {least}")
         return int(text)
-    return read
+    return Option(read, {"type": "integer", "minimum": least})
 
 
-def share(least: int, most_percent: int, why: str) -> Reader:
+def share(least: int, most_percent: int, why: str) -> Option:
     """A count of VMs, or a percentage of a set as text."""
     def read(key: str, value: t.Any) -> int | str:
         try:
@@ -45,19 +50,19 @@ def share(least: int, most_percent: int, why: str) -> Reader:
         if limit.value < least or (limit.percent and limit.value > most_percent):
             raise PolicyError(key, value, why)
         return str(limit) if limit.percent else limit.value
-    return read
+    return Option(read, {"type": ["integer", "string"], "minimum": least, "pattern": r"^\d+%$"})
 
 
-def choice(options: t.Sequence[str]) -> Reader:
+def choice(options: t.Sequence[str]) -> Option:
     """One of some words."""
     def read(key: str, value: t.Any) -> str:
         if value not in options:
             raise PolicyError(key, value, f"choose {' or '.join(options)}")
         return value
-    return read
+    return Option(read, {"type": "string", "enum": list(options)})
 
 
-def hazards(known: t.Sequence[str], others: t.Sequence[str], why_not: str) -> Reader:
+def hazards(known: t.Sequence[str], others: t.Sequence[str], why_not: str) -> Option:
     """A list of hazard names of one kind; ``why_not`` says why the other kind has no place here."""
     def read(key: str, value: t.Any) -> tuple[str, ...]:
         if isinstance(value, (str, bytes)) or not isinstance(value, t.Iterable):
@@ -68,27 +73,27 @@ def hazards(known: t.Sequence[str], others: t.Sequence[str], why_not: str) -> Re
             if name not in known:
                 raise PolicyError(key, name, f"there is no such hazard; known here are {', '.join(known)}")
         return tuple(sorted(set(names)))
-    return read
+    return Option(read, {"type": "array", "items": {"type": "string", "enum": list(known)}})
 
 
-def flag(key: str, value: t.Any) -> bool:
+def _flag(key: str, value: t.Any) -> bool:
     """True or false."""
     if not isinstance(value, bool):
         raise PolicyError(key, value, "give true or false")
     return value
 
 
-def expression(key: str, value: t.Any) -> str:
+def _expression(key: str, value: t.Any) -> str:
     """A JMESPath expression; whether it parses is seen when it is used."""
     if not isinstance(value, str) or not value.strip():
         raise PolicyError(key, value, "give a JMESPath expression over the record of a VM, such as tags.role")
     return value.strip()
 
 
-def tier(key: str, value: t.Any) -> str | tuple[str, ...]:
+def _tier(key: str, value: t.Any) -> str | tuple[str, ...]:
     """A JMESPath expression, or the names of Ansible groups in order."""
     if isinstance(value, str):
-        return expression(key, value)
+        return _expression(key, value)
     if not isinstance(value, t.Sequence) or not value or not all(isinstance(name, str) and name for name in value):
         raise PolicyError(key, value, "give a JMESPath expression such as tags.tier, or a list of Ansible groups in "
                                       "order")
@@ -98,21 +103,28 @@ def tier(key: str, value: t.Any) -> str | tuple[str, ...]:
     return tuple(value)
 
 
-def canary(key: str, value: t.Any) -> int | str:
+def _canary(key: str, value: t.Any) -> int | str:
     """How many VMs go first, or a JMESPath expression that is true for them."""
     if isinstance(value, str) and not value.strip().lstrip("+-").isdigit():
-        return expression(key, value)
+        return _expression(key, value)
     try:
-        return at_least(1)(key, value)
+        return at_least(1).read(key, value)
     except PolicyError:
         raise PolicyError(key, value, "give how many VMs go first, from 1, or a JMESPath expression that is true for "
                                       "them; leave it out to go without") from None
 
 
-def minutes(key: str, value: t.Any) -> int | dict[str, int]:
+def _minutes(key: str, value: t.Any) -> int | dict[str, int]:
     """Minutes for all, or by Ansible group with ``default`` for the others."""
     if not isinstance(value, t.Mapping):
-        return at_least(1)(key, value)
+        return at_least(1).read(key, value)
     if not value or not all(isinstance(group, str) and group for group in value):
         raise PolicyError(key, value, "give whole minutes, or a mapping such as {default: 15, databases: 40}")
-    return {group: at_least(1)(f"{key}.{group}", value[group]) for group in sorted(value)}
+    return {group: at_least(1).read(f"{key}.{group}", value[group]) for group in sorted(value)}
+
+
+FLAG = Option(_flag, {"type": "boolean"})
+EXPRESSION = Option(_expression, {"type": "string"})
+TIER = Option(_tier, {"type": ["string", "array"], "items": {"type": "string"}})
+CANARY = Option(_canary, {"type": ["integer", "string"], "minimum": 1})
+MINUTES = Option(_minutes, {"type": ["integer", "object"], "minimum": 1, "additionalProperties": {"type": "integer", "minimum": 1}})

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A plan as JSON that a person can review and a later run can apply, and the way back, with checks that need no Azure.
+"""A plan as JSON that a person can review and a later run can apply, and the way back, with checks that need no Azure; and as a spreadsheet.
 
 Standard library only; no I/O, no clock.
 """
@@ -9,23 +9,29 @@ Standard library only; no I/O, no clock.
 from __future__ import annotations
 
 import collections
+import csv
 import dataclasses
 import datetime as dt
 import hashlib
+import io
 import json
 import typing as t
 
 from .._azure.maintenance import format_time, parse_time
-from .._azure.vm import BadVmId, VmId
-from .plan import OPERATIONS, Plan, PlanError, PlannedVm, Skip, Wave
+from .._azure.vm import VmId
+from .plan import Plan, PlanError, PlannedVm, Skip, Wave
+from .plan_schema import AGAIN, VERSION, check
 from .policy import Policy, PolicyError
 
-VERSION = 2
-_AGAIN = "make the plan again"
+COLUMNS = ("wave", "lane", "host", "name", "id", "set", "update_domain", "region", "zone", "tier", "starts_at",
+           "ends_at", "deadline", "state", "reason")
+# A spreadsheet runs a cell that begins like this as a formula; tags and tiers are anybody's text.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_Json = t.Mapping[str, t.Any]
 
 
 def to_json(plan: Plan) -> dict[str, t.Any]:
-    """The plan in JSON types, as docs/plan-schema.json describes them; times are ISO-8601 UTC, minutes whole numbers.
+    """The plan in JSON types, as plan_schema describes them; times are ISO-8601 UTC, minutes whole numbers.
 
     ``fingerprint`` is a hash of what the plan was made from: operation, policy and the facts of its VMs. ``checksum``
     is one of the whole document, so that nobody moves a VM to another wave by hand.
@@ -47,7 +53,7 @@ def to_json(plan: Plan) -> dict[str, t.Any]:
     return {**document, "checksum": _checksum(document)}
 
 
-def _checksum(document: t.Mapping[str, t.Any]) -> str:
+def _checksum(document: _Json) -> str:
     rest = {key: value for key, value in document.items() if key != "checksum"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -58,36 +64,23 @@ def from_json(data: t.Any) -> Plan:
     Raises :class:`PlanError`, naming place and remedy: not a plan, another version, a missing key or a wrong type,
     or edited after it was written.
     """
-    root = _Reader(data, "the plan")
-    if root.take("version", int) != VERSION:
-        raise PlanError(f"this plan has version {data['version']}, this release reads {VERSION}; {_AGAIN} with it")
-    if root.take("operation", str) not in OPERATIONS:
-        raise PlanError(f"the plan's operation {data['operation']!r} is not known; {_AGAIN}")
-    created, lanes = root.time("created"), root.take("lanes", int)
+    check(data)
     try:
-        policy = Policy.from_options(root.take("policy", dict))
+        policy = Policy.from_options(data["policy"])
     except PolicyError as error:
-        raise PlanError(f"the plan's policy cannot be read: {error}; {_AGAIN}") from error
-    skipped = tuple(Skip(item.id(), item.take("name", str), item.maybe("host", str), item.take("reason", str),
-                         item.take("detail", str)) for item in root.items("skipped"))
+        raise PlanError(f"the plan's policy cannot be read: {error}; {AGAIN}") from error
     plan = Plan(
-        operation=data["operation"], created=created, policy=policy, waves=_waves_from_json(root, created, lanes),
-        skipped=skipped, lower_bound=root.take("lower_bound", int), fleet_size=root.inner("counts").take("fleet", int),
-        warnings=tuple(root.take("warnings", list)), lanes=lanes, lanes_possible=root.take("lanes_possible", int),
-        subscriptions=tuple(root.take("subscriptions", list)))
-    _check(plan, root)
-    return plan
-
-
-def _check(plan: Plan, root: "_Reader") -> None:
+        operation=data["operation"], created=t.cast(dt.datetime, parse_time(data["created"])), policy=policy, waves=_waves_from_json(data),
+        skipped=tuple(Skip(**skip) for skip in data["skipped"]), lower_bound=data["lower_bound"], fleet_size=data["counts"]["fleet"],
+        warnings=tuple(data["warnings"]), lanes=data["lanes"], lanes_possible=data["lanes_possible"], subscriptions=tuple(data["subscriptions"]))
     ids = [vm.id.lower() for vm in plan.vms]
     if len(set(ids)) < len(ids):
         twice = collections.Counter(ids).most_common(1)[0][0]
-        raise PlanError(f"{VmId.parse(twice).name} is in the plan twice; {_AGAIN}")
-    root.take("fingerprint", str)
-    if root.take("checksum", str) != _checksum(root.data):
+        raise PlanError(f"{VmId.parse(twice).name} is in the plan twice; {AGAIN}")
+    if data["checksum"] != _checksum(data):
         raise PlanError("the plan was changed after it was written (its checksum does not fit its contents); "
-                        f"{_AGAIN}, and leave VMs out with a limit or an opt-out")
+                        f"{AGAIN}, and leave VMs out with a limit or an opt-out")
+    return plan
 
 
 def _vm_to_json(vm: PlannedVm) -> dict[str, t.Any]:
@@ -95,80 +88,47 @@ def _vm_to_json(vm: PlannedVm) -> dict[str, t.Any]:
     return {**dataclasses.asdict(vm), **times}
 
 
-def _waves_from_json(root: "_Reader", created: dt.datetime, lanes: int) -> tuple[Wave, ...]:
-    expected: dict[int, int] = collections.defaultdict(lambda: 1)
+def _vm_from_json(vm: _Json) -> PlannedVm:
+    times = {"window_start": parse_time(vm["window_start"]), "deadline": parse_time(vm["deadline"])}
+    return PlannedVm(**{**vm, **times})
+
+
+def _waves_from_json(data: _Json) -> tuple[Wave, ...]:
+    created = t.cast(dt.datetime, parse_time(data["created"]))
+    last: dict[int, int] = collections.defaultdict(int)
     waves = []
-    for item in root.items("waves"):
-        lane, number = item.take("lane", int), item.take("number", int)
-        if not 1 <= lane <= lanes:
-            raise PlanError(f"{item.where}.lane is {lane}, expected 1 to {lanes}; {_AGAIN}")
-        if number != expected[lane]:
-            raise PlanError(f"{item.where}.number is {number}, expected {expected[lane]}: the waves of a lane count "
-                            f"from 1 in order; {_AGAIN}")
-        expected[lane] += 1
-        waves.append(_wave_from_json(item, lane, number, created))
+    for index, item in enumerate(data["waves"]):
+        where, lane = f"the plan.waves[{index}]", item["lane"]
+        if lane > data["lanes"]:
+            raise PlanError(f"{where}.lane is {lane}, expected 1 to {data['lanes']}; {AGAIN}")
+        last[lane] += 1
+        if item["number"] != last[lane]:
+            raise PlanError(f"{where}.number is {item['number']}, expected {last[lane]}: the waves of a lane count from 1 in order; {AGAIN}")
+        starts_at, ends_at = (t.cast(dt.datetime, parse_time(item[key])) for key in ("starts_at", "ends_at"))
+        start, end = (int((moment - created).total_seconds()) // 60 for moment in (starts_at, ends_at))
+        waves.append(Wave(item["number"], tuple(map(_vm_from_json, item["vms"])), start, end, starts_at, ends_at, lane=lane))
     return tuple(waves)
 
 
-def _wave_from_json(item: "_Reader", lane: int, number: int, created: dt.datetime) -> Wave:
-    starts_at, ends_at = item.time("starts_at"), item.time("ends_at")
-    vms = tuple(_vm_from_json(vm) for vm in item.items("vms"))
-    if not vms:
-        raise PlanError(f"{item.where}.vms is empty; {_AGAIN}")
-    start, end = (int((moment - created).total_seconds()) // 60 for moment in (starts_at, ends_at))
-    return Wave(number, vms, start, end, starts_at, ends_at, lane=lane)
+def to_csv(plan: _Json) -> str:
+    """CSV with a heading of a plan as ``to_json`` writes it; the waves in order, then the skipped VMs.
+
+    ``set`` is the id of the set or ``service:<name>``; a skipped VM has no wave, its state is ``skipped`` and its
+    reason begins with the word for it. What a VM does not have is empty.
+    """
+    file = io.StringIO()
+    writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for wave in plan["waves"]:
+        when = {"wave": wave["number"], **{key: wave[key] for key in ("lane", "starts_at", "ends_at")}}
+        for vm in wave["vms"]:
+            service = f"service:{vm['service']}" if vm["service"] is not None else None
+            writer.writerow(_safe({**vm, **when, "set": vm["set"] or service}))
+    for skip in plan["skipped"]:
+        writer.writerow(_safe({**skip, "state": "skipped", "reason": f"{skip['reason']}: {skip['detail']}"}))
+    return file.getvalue()
 
 
-def _vm_from_json(vm: "_Reader") -> PlannedVm:
-    return PlannedVm(
-        id=vm.id(), name=vm.take("name", str), host=vm.maybe("host", str), set=vm.maybe("set", str),
-        service=vm.maybe("service", str), update_domain=vm.maybe("update_domain", int), zone=vm.maybe("zone", str),
-        region=vm.take("region", str), tier=vm.maybe("tier", (int, float, str)), canary=vm.take("canary", bool),
-        minutes=vm.take("minutes", int), state=vm.take("state", str), window_start=vm.maybe_time("window_start"),
-        deadline=vm.maybe_time("deadline"), reason=vm.take("reason", str))
-
-
-class _Reader:
-    """A JSON mapping that names the place when something is missing or of the wrong type."""
-
-    def __init__(self, data: t.Any, where: str) -> None:
-        if not isinstance(data, t.Mapping):
-            raise PlanError(f"{where} is not a mapping; is this a plan file? If so, {_AGAIN}")
-        self.data, self.where = data, where
-
-    def take(self, key: str, kind: type | tuple[type, ...]) -> t.Any:
-        if key not in self.data:
-            raise PlanError(f"{self.where} has no {key!r}; is this a plan file? If so, {_AGAIN}")
-        value, kinds = self.data[key], kind if isinstance(kind, tuple) else (kind,)
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            expected = " or ".join(one.__name__ for one in kinds)
-            raise PlanError(f"{self.where}.{key} is {value!r}, expected {expected}; {_AGAIN}")
-        return value
-
-    def maybe(self, key: str, kind: type | tuple[type, ...]) -> t.Any:
-        return None if key in self.data and self.data[key] is None else self.take(key, kind)
-
-    def inner(self, key: str) -> "_Reader":
-        return _Reader(self.take(key, dict), f"{self.where}.{key}")
-
-    def items(self, key: str) -> list["_Reader"]:
-        return [_Reader(item, f"{self.where}.{key}[{index}]") for index, item in enumerate(self.take(key, list))]
-
-    def time(self, key: str) -> dt.datetime:
-        try:
-            moment = parse_time(self.take(key, str))
-        except ValueError as error:
-            raise PlanError(f"{self.where}.{key}: {error}; {_AGAIN}") from error
-        if moment is None:
-            raise PlanError(f"{self.where}.{key} is empty, expected a time; {_AGAIN}")
-        return moment
-
-    def maybe_time(self, key: str) -> dt.datetime | None:
-        return None if key in self.data and self.data[key] is None else self.time(key)
-
-    def id(self) -> str:
-        try:
-            VmId.parse(self.take("id", str))
-        except BadVmId as error:
-            raise PlanError(f"{self.where}.id: {error}; {_AGAIN}") from error
-        return self.data["id"]
+def _safe(row: _Json) -> dict[str, t.Any]:
+    return {key: f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+            for key, value in row.items()}

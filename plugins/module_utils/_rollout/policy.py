@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from .._azure.availability import Limit
 from .._azure.maintenance import BLOCKING_HAZARDS, CONSENTS, NOTED_HAZARDS
+from . import calendar
 from .calendar import Calendar
-from .options import PolicyError, Reader, at_least, canary, choice, expression, flag, hazards, minutes, share, tier
+from .options import CANARY, EXPRESSION, FLAG, MINUTES, TIER, Option, PolicyError, at_least, choice, hazards, share
 
 __all__ = ["ON_DEADLINE", "REGION_PAIRS", "Policy", "PolicyError"]
 
@@ -61,11 +62,11 @@ class Policy:
     def from_options(cls, options: t.Mapping[str, t.Any]) -> "Policy":
         """A checked policy; None means the default, numbers may be text. Raises :class:`PolicyError`."""
         for key in options:
-            if key not in _READERS:
-                near = difflib.get_close_matches(str(key), _READERS, n=1)
-                known = f"did you mean {near[0]}?" if near else f"known are {', '.join(_READERS)}"
+            if key not in _OPTIONS:
+                near = difflib.get_close_matches(str(key), _OPTIONS, n=1)
+                known = f"did you mean {near[0]}?" if near else f"known are {', '.join(_OPTIONS)}"
                 raise PolicyError(str(key), options[key], f"there is no such option; {known}")
-        return cls(**{key: _READERS[key](key, value) for key, value in options.items() if value is not None})
+        return cls(**{key: _OPTIONS[key].read(key, value) for key, value in options.items() if value is not None})
 
     def to_record(self) -> dict[str, t.Any]:
         """The options as JSON types; :meth:`from_options` reads them back to an equal policy."""
@@ -74,6 +75,15 @@ class Policy:
             options["calendar"] = self.calendar.to_record()
         plain = {tuple: list, dict: dict}
         return {key: plain[type(value)](value) if type(value) in plain else value for key, value in options.items()}
+
+    @classmethod
+    def schema(cls) -> dict[str, t.Any]:
+        """JSON schema of :meth:`to_record`."""
+        properties = {field.name: _OPTIONS[field.name].schema for field in dataclasses.fields(cls)}
+        for name in (field.name for field in dataclasses.fields(cls) if field.default is None):
+            kinds = properties[name]["type"]
+            properties[name] = {**properties[name], "type": [*([kinds] if isinstance(kinds, str) else kinds), "null"]}
+        return {"type": "object", "required": list(properties), "additionalProperties": False, "properties": properties}
 
     def max_down(self, size: int) -> int | None:
         """Members of a set of ``size`` that may be unavailable together; None: one failure domain, however large."""
@@ -98,7 +108,7 @@ class Policy:
         return max(named, default=self.minutes_per_vm.get("default", DEFAULT_MINUTES))
 
 
-_READERS: dict[str, Reader] = {
+_OPTIONS: dict[str, Option] = {
     "max_unavailable": share(
         1, 100, 'with less than 1 nothing could ever go; give a count from 1, or "1%" to "100%"'),
     "min_available": share(
@@ -110,16 +120,16 @@ _READERS: dict[str, Reader] = {
                       "this hazard is only noted and stops nothing, so there is nothing to accept; leave it out"),
     "refuse": hazards(NOTED_HAZARDS, BLOCKING_HAZARDS,
                       "this hazard stops a VM already, unless it is named in accept; leave it out"),
-    "minutes_per_vm": minutes,
+    "minutes_per_vm": MINUTES,
     "scheduled_events_minutes": at_least(0),
     "drain_minutes": at_least(0),
     "on_deadline": choice(ON_DEADLINE),
-    "include_unlisted": flag,
-    "service": expression,
-    "tier": tier,
-    "sequence": expression,
-    "canary": canary,
+    "include_unlisted": FLAG,
+    "service": EXPRESSION,
+    "tier": TIER,
+    "sequence": EXPRESSION,
+    "canary": CANARY,
     "soak_minutes": at_least(0),
-    "calendar": lambda key, value: Calendar.from_options(value, key),
+    "calendar": Option(lambda key, value: Calendar.from_options(value, key), calendar.SCHEMA),
     "lanes": at_least(1),
 }

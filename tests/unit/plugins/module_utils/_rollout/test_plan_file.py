@@ -1,7 +1,10 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan as JSON and CSV: their shape, the schema, the errors of reading it back."""
+"""The plan as JSON and CSV: their shape, the schema, the errors of reading it back.
+
+After a change of the schema that is meant, `UPDATE_SCHEMA=1 pytest` on this file writes docs/plan-schema.json and the table of docs/planning.md anew.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,27 @@ import copy
 import csv
 import io
 import json
+import os
+import re
 from pathlib import Path
 
 import jsonschema
 import pytest
+import yaml
 from hypothesis import given, settings
 from unit.plugins.module_utils.rollout_fleet import (
     EXAMPLES, NOW, POLICIES, any_condition, fleets, set_id, status, vm, web)
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.csv_file import COLUMNS, to_csv
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.plan import PlanError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.plan_file import from_json, to_json
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.plan_file import COLUMNS, from_json, to_csv, to_json
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.plan_schema import SKIP, VM, WAVE
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.plan_schema import SCHEMA as OURS
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.planner import plan
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.policy import Policy
+from ansible_collections.fleetops.azure_maintenance.plugins.modules import rollout_plan
 
-SCHEMA = json.loads((Path(__file__).parents[5] / "docs" / "plan-schema.json").read_text(encoding="utf-8"))
+DOCS = Path(__file__).parents[5] / "docs"
+SCHEMA = json.loads((DOCS / "plan-schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 EVERYTHING = {
     "max_unavailable": "50%", "min_available": 1, "max_parallel": 9, "per_region": 5, "region_pairs": "parallel", "accept": ["ephemeral_os_disk"],
@@ -85,6 +94,51 @@ def test_any_plan_survives_and_fits_the_schema(fleet, policy):
     document = json.loads(json.dumps(to_json(before)))
     assert from_json(document) == before
     VALIDATOR.validate(document)
+
+
+def updated(path, text):
+    """The text of a file, written anew when that is asked for."""
+    if os.environ.get("UPDATE_SCHEMA"):
+        path.write_text(text, encoding="utf-8")
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_schema_file_is_what_this_release_reads():
+    assert updated(DOCS / "plan-schema.json", f"{json.dumps(OURS, indent=1)}\n") == f"{json.dumps(OURS, indent=1)}\n"
+
+
+def test_the_guide_lists_what_the_file_holds():
+    """Between two comments: the keys of the document, of a wave, of a VM and of a skipped VM."""
+    text = (DOCS / "planning.md").read_text(encoding="utf-8")
+    begin, end = "<!-- plan file: made from its schema -->\n", "<!-- end of the plan file -->"
+    rows = [f"| `{place}{key}` | {inner['description']} |"
+            for place, part in (("", OURS), ("waves[].", WAVE), ("waves[].vms[].", VM), ("skipped[].", SKIP)) for key, inner in part["properties"].items()]
+    made = "\n".join(["| Key | What it is |", "|---|---|", *rows, ""])
+    wanted = re.sub(f"{begin}.*?{end}", lambda dummy: f"{begin}{made}{end}", text, flags=re.DOTALL)
+    assert begin in text and updated(DOCS / "planning.md", wanted) == wanted
+
+
+def test_the_module_documents_the_same_keys():
+    documented = yaml.safe_load(rollout_plan.RETURN)["plan"]["contains"]
+    kinds = {"integer": "int", "string": "str", "array": "list", "object": "dict"}
+    assert {key: entry["type"] for key, entry in documented.items()} == {key: kinds[inner["type"]] for key, inner in OURS["properties"].items()}
+
+
+@pytest.mark.parametrize("path, value, words", [
+    (("waves", 0, "lane"), 0, r"waves\[0\].lane is 0, expected at least 1"), (("lower_bound",), -1, "the plan.lower_bound is -1, expected at least 0"),
+    (("checksum",), "none", r"the plan.checksum is 'none', expected \^\[0-9a-f\]"), (("colour",), "red", "the plan has 'colour', which a plan does not"),
+    (("waves", 0, "ends_at"), "2026-03-10T12:00:00.5Z", "ends_at is '2026-03-10T12:00:00.5Z', expected"),
+    (("counts", "skipped_by_reason", "hazard"), "one", "skipped_by_reason.hazard is 'one', expected int")])
+def test_what_does_not_fit_the_schema_is_refused_by_both(path, value, words):
+    document = planned()
+    place = document
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    assert not VALIDATOR.is_valid(document)
+    with pytest.raises(PlanError, match=words) as caught:
+        from_json(document)
+    assert "make the plan again" in str(caught.value)
 
 
 def test_lanes_count_their_own_waves():
