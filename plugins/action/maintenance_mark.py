@@ -9,7 +9,7 @@ import datetime as dt
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.mark_file import Foreign, MarkError
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.mark_file import ClaimedByAnotherRun, MarkError
 from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._mark.controller_copy import copy_of
 from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._mark.liveness import run_process, stamp
 from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._run.guest_action import GuestAction
@@ -43,7 +43,7 @@ class ActionModule(GuestAction):
                     copy.clear(arguments["run_id"], arguments["stamp"]["heartbeat"])
                 else:
                     copy.put(result["mark"])
-        except Foreign as error:
+        except ClaimedByAnotherRun as error:
             return {"failed": True, "msg": str(error), "foreign": error.mark}
         except MarkError as error:
             return {"failed": True, "msg": str(error)}

@@ -50,9 +50,9 @@ def places(state: t.Iterable[Row], stat: t.Iterable[Row], server: str, backends:
     unknown = [name for name in backends if name not in admin]
     if unknown:
         raise LookupError(", ".join(unknown))
-    untold = [name for name in backends if not status.get(name)]
-    if untold:
-        raise ValueError(f"'show stat' says nothing of server {server} in backend {', '.join(untold)}")
+    missing = [name for name in backends if not status.get(name)]
+    if missing:
+        raise ValueError(f"'show stat' says nothing of server {server} in backend {', '.join(missing)}")
     ours = [name for name in backends if not taken_out(admin[name], status[name])]
     return {
         "backends": ours,
@@ -65,14 +65,14 @@ def places(state: t.Iterable[Row], stat: t.Iterable[Row], server: str, backends:
 def statuses(state: t.Iterable[Row], stat: t.Iterable[Row], backends: t.Iterable[str]) -> dict[str, dict[str, str]]:
     """Status of each server by backend and name. Raises ValueError for rows that are none of HAProxy's."""
     try:
-        told = {(row["pxname"], row["svname"]): row["status"] for row in stat}
+        status = {(row["pxname"], row["svname"]): row["status"] for row in stat}
         known = [(row["be_name"], row["srv_name"]) for row in state]
     except KeyError as error:
         raise ValueError(f"it answered with other columns than are known ({error!r})") from None
-    untold = [f"{backend}/{name}" for backend, name in known if backend in backends and not told.get((backend, name))]
-    if untold:
-        raise ValueError(f"'show stat' says nothing of {', '.join(untold)}")
-    return {backend: {name: told[place, name] for place, name in known if place == backend and told[place, name] != UNUSED} for backend in backends}
+    missing = [f"{backend}/{name}" for backend, name in known if backend in backends and not status.get((backend, name))]
+    if missing:
+        raise ValueError(f"'show stat' says nothing of {', '.join(missing)}")
+    return {backend: {name: status[place, name] for place, name in known if place == backend and status[place, name] != UNUSED} for backend in backends}
 
 
 class Rule(t.NamedTuple):

@@ -43,7 +43,7 @@ class MarkError(Exception):
     """A mark cannot be read or written; the text names it and the remedy."""
 
 
-class Foreign(MarkError):
+class ClaimedByAnotherRun(MarkError):
     """The mark is another run's; ``mark`` is it."""
 
     def __init__(self, path: str, mark: dict[str, t.Any]) -> None:
@@ -73,14 +73,14 @@ class MarkFile:
         """Write a mark; what was there before, or None.
 
         What an earlier call recorded stays: ``since``, ``boot_id``, and every entry of ``undo``, to which only other providers are added; the host is
-        not as it was any more. Raises Foreign when the one that is there is neither of this run nor of the run ``take_over``.
+        not as it was any more. Raises ClaimedByAnotherRun when the one that is there is neither of this run nor of the run ``take_over``.
         """
         if not _is_undo(mark.get("undo", [])):
             raise MarkError("undo must be a list of dictionaries, each with the provider that will have to undo it")
         with self._locked():
             before = self.read()
             if before is not None and before.get("run_id") not in {mark["run_id"], take_over} - {None}:
-                raise Foreign(self.path, before)
+                raise ClaimedByAnotherRun(self.path, before)
             if before is None and mark.get("undo") is None:
                 raise MarkError(f"the mark {self.path} is gone: another run has finished this host meanwhile. Nothing was changed by this one")
             kept = dict(before or {})
@@ -93,7 +93,7 @@ class MarkFile:
             return before
 
     def remove(self, *run_ids: str, finished: str = "") -> dict[str, t.Any] | None:
-        """Take the mark of one of these runs away; what was there, or None. Raises Foreign for another run's.
+        """Take the mark of one of these runs away; what was there, or None. Raises ClaimedByAnotherRun for another run's.
 
         The runs it was of are noted in the file ``finished`` first.
         """
@@ -107,7 +107,7 @@ class MarkFile:
             if before is None:
                 return None
             if before.get("run_id") not in run_ids:
-                raise Foreign(self.path, before)
+                raise ClaimedByAnotherRun(self.path, before)
             if finished:
                 MarkFile(finished)._note([*before.get("earlier_runs", []), before["run_id"]])
             self._unlink()

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .mark_file import Foreign, MarkError
+from .mark_file import ClaimedByAnotherRun, MarkError
 from .scheduled_events import ENDPOINT, VERSIONS, Client, EventsError
 from .state import GuestError
 
@@ -28,7 +28,7 @@ def run(spec: dict[str, t.Any], action: t.Callable[[AnsibleModule], dict[str, t.
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **module_arguments)
     try:
         result = action(module)
-    except Foreign as error:
+    except ClaimedByAnotherRun as error:
         module.fail_json(msg=str(error), foreign=error.mark)
     except EventsError as error:
         module.fail_json(msg=str(error), failure=error.to_result())

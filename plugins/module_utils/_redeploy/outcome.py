@@ -40,7 +40,7 @@ _WAY_OUT = ("Where no activity log can be read from here, look in the portal at 
 @dataclass(frozen=True)
 class Verdict:
     """What the sources say now. ``wait_for`` tells how long a better one is worth waiting for: ``deadline`` (the guest is
-    on its way), ``settle`` (the block may lag), or None (final). ``code`` is Azure's, of an operation that failed."""
+    on its way), ``settle`` (the maintenance status may lag), or None (final). ``code`` is Azure's, of an operation that failed."""
 
     outcome: str
     reason: str
@@ -51,7 +51,7 @@ class Verdict:
 @dataclass(frozen=True)
 class Ended:
     """How an operation ended: ``state`` is succeeded, failed, canceled, or None when only the view can tell (no URL, or
-    forgotten). ``proof`` is in words what else shows that a forgotten one succeeded."""
+    forgotten). ``proof`` is a text: what else shows that a forgotten one succeeded."""
 
     state: str | None = None
     code: str | None = None
@@ -64,7 +64,7 @@ class Ended:
 
 
 def judge(operation: str, ended: Ended, window_start: dt.datetime | None, after: Vm) -> Verdict:
-    """The verdict on one VM from the end of its operation and its live view.
+    """The verdict on one VM from the end of its operation and its own view.
 
     ``window_start`` is the start of the self-service window the attempt belongs to (None for a plain redeploy).
     """
@@ -77,8 +77,8 @@ def judge(operation: str, ended: Ended, window_start: dt.datetime | None, after:
     if operation != "perform_maintenance":
         if ended.state is None and ended.proof is None:
             return Verdict("unknown", f"the operation cannot be asked after any more, and nothing else shows how it ended. {_WAY_OUT}", "settle")
-        said = f"the operation ended with {ended.error}" if late else ended.proof or f"{operation} succeeded"
-        return _guest(after, said, late)
+        reason = f"the operation ended with {ended.error}" if late else ended.proof or f"{operation} succeeded"
+        return _guest(after, reason, late)
     status = after.status
     if status is None:
         return _guest(after, "Azure reports no maintenance for it any more", late)
@@ -93,7 +93,7 @@ def judge(operation: str, ended: Ended, window_start: dt.datetime | None, after:
 
 
 def _tried(status: MaintenanceStatus | None, otherwise: str) -> Verdict | None:
-    """The verdict when the block says that Azure tried and left the VM as it was."""
+    """The verdict when the maintenance status shows that Azure tried and left the VM as it was."""
     message = ((status.message if status else None) or otherwise or "no message").rstrip(".")
     if status and status.code == "MaintenanceAborted":
         return Verdict("aborted", f"Azure aborted the maintenance: {message}")
@@ -103,7 +103,7 @@ def _tried(status: MaintenanceStatus | None, otherwise: str) -> Verdict | None:
 
 
 def _unchanged(ended: Ended, window_start: dt.datetime | None, after: Vm) -> Verdict:
-    """The block shows no result: lag, another host that is due, or nothing ever happened."""
+    """The maintenance status shows no result: lag, another host that is due, or nothing ever happened."""
     status = after.status
     window = status.self_service_window
     later = bool(window and window_start and window.start > window_start)
@@ -111,21 +111,21 @@ def _unchanged(ended: Ended, window_start: dt.datetime | None, after: Vm) -> Ver
         return _guest(after, "a later wave is announced for it", ended.state == "failed")
     if (ended.state == "succeeded" or ended.proof) and status.allowed:
         return Verdict("still_due", "the operation succeeded, but the host it is on now is due for maintenance", None if later else "settle")
-    said = f"; the operation ended with {ended.error}" if ended.code else ""
-    return Verdict("unknown", f"the maintenance block did not change{said}", "settle", ended.code)
+    error = f"; the operation ended with {ended.error}" if ended.code else ""
+    return Verdict("unknown", f"the maintenance block did not change{error}", "settle", ended.code)
 
 
 def _after_failure(ended: Ended, kind: str, after: Vm) -> Verdict:
     tried = _tried(after.status, ended.error)
     if tried:
         return tried
-    said = f"the operation {ended.state}: {ended.error}".rstrip(": ")
+    end = f"the operation {ended.state}: {ended.error}".rstrip(": ")
     if after.status and after.status.completed:
-        return _guest(after, f"Azure reports MaintenanceCompleted although {said}", False)
+        return _guest(after, f"Azure reports MaintenanceCompleted although {end}", False)
     if kind == error_codes.RETRY and after.power_state == "running":
-        return Verdict("retry_later", said, code=ended.code)
+        return Verdict("retry_later", end, code=ended.code)
     down = "" if after.power_state == "running" else f"; its power state is {after.power_state}"
-    return Verdict("failed", f"{said}{down}", code=ended.code)
+    return Verdict("failed", f"{end}{down}", code=ended.code)
 
 
 def _guest(after: Vm, reason: str, late: bool) -> Verdict:
@@ -197,7 +197,7 @@ class Results:
         return self._results[key]
 
     def record(self, key: str, outcome: str, reason: str, attempt: t.Mapping[str, t.Any] | None = None, answer: PostResult | None = None) -> None:
-        """Record the outcome of a VM, in place of an earlier one. ``attempt`` is its entry of the journal, ``answer`` what Azure said to the POST."""
+        """Record the outcome of a VM, in place of an earlier one. ``attempt`` is its entry of the journal, ``answer`` Azure's to the POST."""
         vm, attempt, now = self.before.get(key), attempt or {}, self._now()
         state = vm.state(now) if vm else None
         code = answer.code if answer and answer.kind != "accepted" else None

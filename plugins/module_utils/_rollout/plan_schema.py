@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from collections.abc import Mapping
 
 from .._azure.maintenance import parse_time
 from .._azure.vm import VmId
@@ -18,7 +19,7 @@ from .policy import Policy
 
 VERSION = 2
 AGAIN = "make the plan again"
-_Schema = t.Mapping[str, t.Any]
+_Schema = Mapping[str, t.Any]
 
 
 def _object(**properties: _Schema) -> dict[str, t.Any]:
@@ -103,7 +104,7 @@ SCHEMA = {
 """The content of docs/plan-schema.json."""
 # An option of the policy says best itself what is wrong with its value.
 _CHECKED = _plan({"type": "object"})
-_KINDS = {"integer": int, "number": (int, float), "string": str, "boolean": bool, "array": list, "object": t.Mapping, "null": type(None)}
+_KINDS = {"integer": int, "number": (int, float), "string": str, "boolean": bool, "array": list, "object": Mapping, "null": type(None)}
 _SHOWN = {"integer": "int", "number": "float", "string": "str", "boolean": "bool", "array": "list", "object": "dict"}
 
 
@@ -118,20 +119,20 @@ def _check(value: t.Any, schema: _Schema, where: str) -> None:
         if kinds == ["object"]:
             raise PlanError(f"{where} is not a mapping; is this a plan file? If so, {AGAIN}")
         raise PlanError(f"{where} is {value!r}, expected {' or '.join(_SHOWN[kind] for kind in kinds if kind != 'null')}; {AGAIN}")
-    if isinstance(value, t.Mapping):
-        _check_object(value, schema, where)
+    if isinstance(value, str):
+        _check_text(value, schema, where)
     elif isinstance(value, list):
         if len(value) < schema.get("minItems", 0):
             raise PlanError(f"{where} is empty; {AGAIN}")
         for index, item in enumerate(value):
             _check(item, schema["items"], f"{where}[{index}]")
-    elif isinstance(value, str):
-        _check_text(value, schema, where)
+    elif isinstance(value, Mapping):
+        _check_object(value, schema, where)
     elif value is not None:
         _check_number(value, schema, where)
 
 
-def _check_object(value: t.Mapping[str, t.Any], schema: _Schema, where: str) -> None:
+def _check_object(value: Mapping[str, t.Any], schema: _Schema, where: str) -> None:
     properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
     for key, inner in properties.items():
         if key not in value:

@@ -16,7 +16,7 @@ import pytest
 from unit.plugins.marks import HAPROXY, LATER, NOBODY, NOW, SERVICES, answer, in_child, mark, open_to_all, race
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest import mark_file
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.mark_file import Foreign, MarkError, MarkFile, balancer_path
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._guest.mark_file import ClaimedByAnotherRun, MarkError, MarkFile, balancer_path
 
 TASKS = {"provider": "tasks", "files": ["/srv/back.yml"]}
 
@@ -168,7 +168,7 @@ def test_of_two_that_write_at_once_exactly_one_gets_the_host(file):
         told = race(*[lambda run=run: file.write(mark(run, SERVICES)) for run in runs])
         won = [run for run, (kind, value) in zip(runs, told) if kind == "answer"]
         lost = [(kind, words) for kind, words in told if kind != "answer"]
-        assert len(won) == 1 and [kind for kind, words in lost] == ["Foreign"] and f"run {won[0]} of {won[0]}@bastion" in lost[0][1]
+        assert len(won) == 1 and [kind for kind, words in lost] == ["ClaimedByAnotherRun"] and f"run {won[0]} of {won[0]}@bastion" in lost[0][1]
         assert file.read() == mark(won[0], SERVICES)
         file.remove(won[0])
 
@@ -177,7 +177,7 @@ def test_of_two_that_take_over_at_once_exactly_one_does(file):
     for number in range(40):
         file.write(mark("dead", SERVICES))
         told = race(*[lambda run=run: file.write(mark(run), take_over="dead") for run in ("a", "b")])
-        assert sorted(kind for kind, value in told) == ["Foreign", "answer"]
+        assert sorted(kind for kind, value in told) == ["ClaimedByAnotherRun", "answer"]
         won = next(run for run, (kind, value) in zip("ab", told) if kind == "answer")
         assert file.read() == {**mark(won, SERVICES), "earlier_runs": ["dead"]}
         file.remove(won)
@@ -190,7 +190,7 @@ def test_whoever_takes_over_keeps_what_is_to_be_undone_and_since_when(file):
     found = file.read()
     assert found["earlier_runs"] == ["dead", "b"] and found["undo"] == [SERVICES] and found["since"] == NOW
     assert (found["run_id"], found["owner"], found["step"], found["vm_id"]) == ("c", "c@bastion", "finish", "/subscriptions/1")
-    with pytest.raises(Foreign):
+    with pytest.raises(ClaimedByAnotherRun):
         file.write(mark("b"), take_over="dead")
 
 
@@ -204,7 +204,7 @@ def test_the_first_undo_of_a_run_stays_and_other_providers_are_added(file):
 def test_another_runs_mark_is_neither_written_nor_removed(file):
     file.write(mark("theirs", SERVICES))
     for todo in (lambda: file.write(mark("mine")), lambda: file.write(mark("mine"), take_over="other"), lambda: file.remove("mine", "other")):
-        with pytest.raises(Foreign, match="run theirs of theirs@bastion, step drain, last heard of 2026-03-02T08:16:02Z") as caught:
+        with pytest.raises(ClaimedByAnotherRun, match="run theirs of theirs@bastion, step drain, last heard of 2026-03-02T08:16:02Z") as caught:
             todo()
         assert caught.value.mark == file.read() == mark("theirs", SERVICES)
     assert file.remove("mine", "theirs")["run_id"] == "theirs" and file.read() is None and file.remove("theirs") is None
@@ -213,7 +213,7 @@ def test_another_runs_mark_is_neither_written_nor_removed(file):
 def test_a_mark_without_a_run_is_nobodys_to_take(file):
     file.replace({"undo": [SERVICES]})
     for take_over in (None, ""):
-        with pytest.raises(Foreign):
+        with pytest.raises(ClaimedByAnotherRun):
             file.write(mark("one"), take_over=take_over)
     assert file.read() == {"undo": [SERVICES]}
 
