@@ -23,7 +23,7 @@ from .._errors import AzureError, IncompleteFleet, SignInError
 from .cross_check import second_opinion
 from .listing import Listing
 from .selection import Selection
-from .subscription import Job, SubscriptionReader
+from .subscription import LOCATIONS, Job, SubscriptionReader
 
 __all__ = ["Fleet", "Selection", "read_fleet"]
 _LANES = 8
@@ -98,7 +98,7 @@ class _FleetReader:
         self._lock = threading.Lock()
 
     def read(self) -> Fleet:
-        self._run([self._readers[0].location_list(), *(job for reader in self._readers for job in reader.lists())])
+        self._run([self._readers[0].job(LOCATIONS), *(job for reader in self._readers for job in reader.lists())])
         while jobs := [job for reader in self._alive() for job in reader.singles()]:
             self._run(jobs)
         self._settle()
@@ -180,11 +180,11 @@ class _FleetReader:
 
     def _pairs(self) -> dict[str, tuple[str, ...]]:
         """Paired regions. One subscription's answer serves all, unless another has VMs in a region that it did not show."""
-        pairs = pairs_from_locations(self._readers[0].locations)
+        pairs = pairs_from_locations(self._readers[0].listing.locations)
         for reader in self._alive():
             if self._regions(reader) - pairs.keys():
-                self._run([reader.location_list()])
-                pairs = pairs_from_locations(place for one in self._readers for place in one.locations)
+                self._run([reader.job(LOCATIONS)])
+                pairs = pairs_from_locations(place for one in self._readers for place in one.listing.locations)
                 for region in sorted(self._regions(reader) - pairs.keys()):
                     reader.warn(f"region {region} is in no list of locations; the region it is paired with is unknown")
         return pairs

@@ -1,24 +1,36 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one subscription holds, put together from its lists: everything any of them names, and what each left out.
+"""Models, views, interfaces and addresses, joined to records: of a subscription, of one set, or of one VM.
 
-Pure. The lists hand in their items as pages arrive (:class:`Listing` keeps what a record needs); then :meth:`Listing.missing` says
-what somebody named and nobody showed, which a list that ended early or a deletion leaves behind.
+Pure. Answers are handed in item by item as they arrive (:class:`Listing` keeps what a record needs); then :meth:`Listing.missing` says
+what one of them named and none showed, which a list that ended early or a deletion leaves behind.
 """
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from dataclasses import dataclass, field
 
 from .._azure.addresses import Nic, PublicIp, addresses_of
-from .._azure.instance_view import Json, Model, View, make_vm, shows_all
+from .._azure.instance_view import Json, Model, View, make_vm, pairs_from_locations, shows_all
 from .._azure.vm import Addresses, Vm, VmId
 from .._errors import IncompleteFleet
 
 _VMS = "microsoft.compute/virtualmachines"
 _SCALE_SETS = "microsoft.compute/virtualmachinescalesets"
+ODD_ANSWERS = (LookupError, TypeError, ValueError, AttributeError)
+"""What code that reads an answer raises when its shape is not the one that Azure documents."""
+
+
+@contextlib.contextmanager
+def understanding(doing: str) -> t.Iterator[None]:
+    """Raises IncompleteFleet, which says what was being done, in place of an error over the shape of an answer."""
+    try:
+        yield
+    except ODD_ANSWERS as error:
+        raise IncompleteFleet(doing, f"{type(error).__name__}: {error}") from error
 
 
 class ScaleSet(t.NamedTuple):
@@ -58,9 +70,9 @@ class Missing(t.NamedTuple):
 
 @dataclass
 class Listing:
-    """One subscription. Keys are lower-case ids throughout; values keep Azure's spelling."""
+    """What answers of Azure told so far. Keys are lower-case ids throughout; values keep Azure's spelling."""
 
-    wanted_group: t.Callable[[str], bool]
+    wanted_group: t.Callable[[str], bool] = lambda group: True
     """Whether a resource group (lower-case) is asked for."""
     with_addresses: bool = True
     models: dict[str, Model] = field(default_factory=dict)
@@ -69,21 +81,24 @@ class Listing:
     """VMs whose view is the VM's own or its scale set's, not the status list's."""
     named: dict[str, str] = field(default_factory=dict)
     """Every VM that anything names."""
-    availability_sets: set[str] = field(default_factory=set)
+    availability_sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Keys of the members that each set names itself."""
     scale_sets: dict[str, ScaleSet] = field(default_factory=dict)
     named_scale_sets: dict[str, str] = field(default_factory=dict)
     nics: dict[str, Nic] = field(default_factory=dict)
     public_ips: dict[str, PublicIp] = field(default_factory=dict)
+    locations: list[Json] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     _tried: set[tuple[str, str]] = field(default_factory=set)
 
-    # -- what the lists hand in ---------------------------------------------------------------------------------------
+    # -- what answers hand in -----------------------------------------------------------------------------------------
 
-    def take_model(self, body: Json) -> None:
+    def take_model(self, body: Json) -> Model:
         """A VM of the model list, or one read by itself (then with its view)."""
         model = Model.of(body)
         if self._wanted(model.id.key):
             self.models[model.id.key] = model
+        return model
 
     def take_status(self, body: Json) -> None:
         """An item of the status list, whatever it carries."""
@@ -94,12 +109,13 @@ class Listing:
             if view is not None and key not in self.settled:
                 self.views[key] = view
 
-    def take_single(self, body: Json) -> None:
+    def take_single(self, body: Json) -> Model:
         """A VM or an instance with its own view (if the answer has one)."""
-        self.take_model(body)
+        model = self.take_model(body)
         view = View.of((body.get("properties") or {}).get("instanceView"))
         if view is not None:
-            self.take_view(body["id"].lower(), view)
+            self.take_view(model.id.key, view)
+        return model
 
     def take_view(self, key: str, view: View) -> None:
         """The VM's own view."""
@@ -107,9 +123,10 @@ class Listing:
         self.settled.add(key)
 
     def take_availability_set(self, body: Json) -> None:
-        self.availability_sets.add(body["id"].lower())
-        for member in (body.get("properties") or {}).get("virtualMachines") or ():
-            self._name(member["id"])
+        members = [member["id"] for member in (body.get("properties") or {}).get("virtualMachines") or ()]
+        self.availability_sets[body["id"].lower()] = tuple(vm_id.lower() for vm_id in members)
+        for vm_id in members:
+            self._name(vm_id)
 
     def take_scale_set(self, body: Json) -> None:
         if self._wanted(body["id"].lower()):
@@ -124,9 +141,15 @@ class Listing:
     def take_public_ip(self, body: Json) -> None:
         self.public_ips[body["id"].lower()] = PublicIp.of(body)
 
+    def take_location(self, body: Json) -> None:
+        """Only what tells of pairs: Azure says far more of each region."""
+        kept = {"name": body["name"], "metadata": {"pairedRegion": (body.get("metadata") or {}).get("pairedRegion")}}
+        pairs_from_locations([kept])  # what cannot be understood is to fail here, where it has a name
+        self.locations.append(kept)
+
     def take_resource(self, body: Json) -> None:
         """An item of Resource Manager's own list: an id and a type."""
-        resource_id, kind = body["id"], str(body.get("type", "")).lower()
+        resource_id, kind = body["id"], body["type"].lower()
         if kind == _VMS:
             self._name(resource_id)
         elif kind == _SCALE_SETS and self._wanted(resource_id.lower()):
@@ -144,10 +167,21 @@ class Listing:
 
     def missing(self) -> list[Missing]:
         """What is named and has not been shown, each once: reading it may name more, so ask until nothing comes."""
-        found = [*self._missing_sets(), *self._missing_vms(), *(self._missing_addresses() if self.with_addresses else ())]
+        unseen = (Missing("vm", vm_id) for vm_id in self.unseen())
+        return self._untried([*self._missing_sets(), *unseen, *(self._missing_addresses() if self.with_addresses else ())])
+
+    def missing_addresses(self) -> list[Missing]:
+        """The same of interfaces and public addresses alone."""
+        return self._untried(self._missing_addresses())
+
+    def _untried(self, found: t.Iterable[Missing]) -> list[Missing]:
         fresh = {item.what: item for item in found if item.what not in self._tried}
         self._tried.update(fresh)
         return list(fresh.values())
+
+    def unseen(self) -> list[str]:
+        """Ids of VMs that are named and have not been shown."""
+        return [spelling for key, spelling in self.named.items() if key not in self.models]
 
     def _missing_sets(self) -> t.Iterator[Missing]:
         for model in self.models.values():
@@ -158,11 +192,6 @@ class Listing:
         for key, spelling in self.named_scale_sets.items():
             if key not in self.scale_sets:
                 yield Missing("scale_set", spelling)
-
-    def _missing_vms(self) -> t.Iterator[Missing]:
-        for key, spelling in self.named.items():
-            if key not in self.models:
-                yield Missing("vm", spelling)
 
     def _missing_addresses(self) -> t.Iterator[Missing]:
         for key, model in self.models.items():
@@ -178,6 +207,11 @@ class Listing:
                         yield Missing("public_ip", public, key)
                     else:
                         yield Missing("instance_ips", model.scale_set, model.scale_set)
+
+    def lacking_views(self, thorough: bool) -> list[Model]:
+        """VMs without any view, or, ``thorough``, without one that tells of the guest what the VM's own view would."""
+        return [model for key, model in self.models.items()
+                if (view := self.views.get(key)) is None or (thorough and not shows_all(model, view))]
 
     def lists_blocks(self) -> bool:
         """Whether the status list shows the maintenance block of somebody."""
@@ -234,20 +268,45 @@ class Listing:
 
     # -- what comes of it ---------------------------------------------------------------------------------------------
 
-    def vm(self, key: str, pairs: t.Mapping[str, tuple[str, ...]]) -> Vm:
-        """The record of a VM whose model and view are there."""
+    def vm(self, key: str, pairs: t.Mapping[str, tuple[str, ...]] | None = None, addresses: Addresses | None = None) -> Vm:
+        """The record of a VM whose model and view are there; ``addresses`` when they were read elsewhere."""
         model = self.models[key]
-        addresses = addresses_of(model.nics, self.nics, self.public_ips) if model.nics else Addresses()
-        return make_vm(model, self.views[key], addresses, pairs)
+        return make_vm(model, self.views[key], self.addresses(model) if addresses is None else addresses, pairs or {})
+
+    def addresses(self, model: Model) -> Addresses:
+        """By the interfaces and public addresses seen; those that are missing give nothing."""
+        return addresses_of(model.nics, self.nics, self.public_ips) if model.nics else Addresses()
+
+    def by_set(self) -> dict[str, dict[str, VmId]]:
+        """VMs by the keys of the sets that they name as their own, then by their keys."""
+        found: dict[str, dict[str, VmId]] = {}
+        for key, model in self.models.items():
+            for set_id in filter(None, (model.availability_set, model.scale_set)):
+                found.setdefault(set_id.lower(), {})[key] = model.id
+        return found
+
+    def proven_sets(self, wanted: t.Iterable[str]) -> dict[str, list[Vm]]:
+        """Members of those availability sets (keys) of which every member that the set itself names is shown, each with a view that tells
+        how it is and not only that it is there: a list can end early."""
+        named_by_vms = self.by_set()
+        found = {}
+        for set_key in wanted:
+            members = named_by_vms.get(set_key, {})
+            own = self.availability_sets.get(set_key)
+            if members and own is not None and members.keys() >= set(own) and all(map(self._tells_enough, members)):
+                found[set_key] = [self.vm(key, addresses=Addresses()) for key in members]
+        return found
+
+    def _tells_enough(self, key: str) -> bool:
+        view = self.views.get(key)
+        return view is not None and view.update_domain is not None and shows_all(self.models[key], view)
 
 
 def view_of(body: t.Any, vm_id: VmId) -> View:
     """The view in the answer to a request for it. Raises IncompleteFleet naming the VM when it is none."""
     doing = f"read the instance view of {vm_id}"
-    try:
+    with understanding(doing):
         view = View.of(body)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise IncompleteFleet(doing, f"{type(error).__name__}: {error}") from error
     if view is None:
         raise IncompleteFleet(doing, "the answer has no statuses")
     return view

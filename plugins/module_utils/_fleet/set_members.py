@@ -1,10 +1,11 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which VMs belong to an availability set or a flexible scale set, with proof that none is missing.
+"""Every member of a set, each as it is right now, with proof that none is missing.
 
 A list can end early and look complete. So no list is believed alone: the set's own list, the VMs that name the set, and Resource
 Manager's list of ids are compared. Where they cannot be, the answer is an error, for a guard must not overlook a member that is down.
+Of a uniform scale set there is one list only; who asks counts it.
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ from __future__ import annotations
 import dataclasses
 import threading
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
-from .._arm.client import COMPUTE, RESOURCE_LIST, Arm
-from .._azure.instance_view import Json, Model
+from .._arm.client import COMPUTE, Arm
+from .._azure.instance_view import Json
 from .._azure.vm import Vm, VmId
 from .._errors import AzureError, IncompleteFleet, SignInError
-from .listing import ScaleSet
+from .listing import Listing, ScaleSet, understanding
+from .subscription import AVAILABILITY_SETS, MODELS, RESOURCE_IDS, STATUSES, SubscriptionReader
+from .vm_reader import MANY, VmReader
 
-_ALL_VMS = {"$filter": "resourceType eq 'Microsoft.Compute/virtualMachines'"}
+_WORKERS = 8
 # VMs that only the list of resources names are read one by one, up to so many: with more, the other list is of no use.
 _MOST_SINGLES = 200
-_ODD_ANSWERS = (ValueError, KeyError, TypeError, AttributeError)
 
 
 class _Index(t.NamedTuple):
@@ -32,37 +35,74 @@ class _Index(t.NamedTuple):
     doubt: str | None = None
 
 
-def references(body: Json) -> list[VmId]:
-    """The VMs that an availability set names. Raises BadVmId, or another error of an answer of an odd shape."""
-    return [VmId.parse(member["id"]) for member in (body.get("properties") or {}).get("virtualMachines") or ()]
-
-
 class SetMembers:
-    """Finds the members of sets. What lists of a subscription say is asked once; make a new one for every judgment.
+    """Reads sets. What lists of a subscription say is asked once; make a new one for every judgment."""
 
-    ``read`` reads VMs by themselves: by key, None for one that is gone.
-    """
-
-    def __init__(self, arm: Arm, read: t.Callable[[t.Iterable[VmId]], t.Mapping[str, Vm | None]]) -> None:
-        self._arm, self._read = arm, read
+    def __init__(self, arm: Arm, reader: VmReader) -> None:
+        self._arm, self._reader = arm, reader
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._indexes: dict[str, _Index | AzureError] = {}
 
-    def of(self, vm: Vm) -> list[VmId]:
-        """Every member of the VM's set, the VM among them; a VM outside sets is its own set. Not for uniform scale sets.
+    def by_set(self, vms: t.Sequence[Vm]) -> dict[str, list[Vm] | AzureError]:
+        """Every member of each VM's set by set key, or the error for which a set cannot be read."""
+        groups: dict[str, list[Vm]] = {}
+        for vm in vms:
+            groups.setdefault(vm.failure_domain.set_key, []).append(vm)
+        listed = self._listed_sets(vms)
 
-        Raises AzureError when a list cannot be read, and IncompleteFleet when nothing proves that all members are known.
+        def read(key: str, group: t.Sequence[Vm]) -> list[Vm] | AzureError:
+            own = {vm.id.key: vm for vm in group}
+            if own.keys() <= {vm.id.key for vm in listed.get(key, ())}:
+                return [own.get(vm.id.key, vm) for vm in listed[key]]
+            try:
+                return self.of(group)
+            except AzureError as error:
+                return error
+
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            return dict(zip(groups, pool.map(read, groups, groups.values())))
+
+    def _listed_sets(self, vms: t.Sequence[Vm]) -> dict[str, list[Vm]]:
+        """Members of the availability sets, from lists, where there are many sets; sets that a list does not tell enough of are left out."""
+        found: dict[str, list[Vm]] = {}
+        by_subscription: dict[str, set[str]] = {}
+        for vm in vms:
+            if vm.availability_set:
+                by_subscription.setdefault(vm.id.subscription_id, set()).add(vm.failure_domain.set_key)
+        for subscription, wanted in by_subscription.items():
+            if len(wanted) >= MANY:
+                reader = SubscriptionReader(self._arm, subscription, Listing())
+                try:
+                    reader.read_lists(STATUSES, MODELS, AVAILABILITY_SETS)
+                except AzureError:
+                    continue  # then each set is read by itself
+                found |= reader.listing.proven_sets(wanted)
+        return found
+
+    def of(self, group: t.Sequence[Vm]) -> list[Vm]:
+        """Every member of the set that these VMs have in common, they as given among them; a VM outside sets is its own set.
+
+        Raises AzureError when one cannot be read, and IncompleteFleet when one may be missing.
         """
+        one = group[0]
+        if one.instance_id is not None:
+            return self._reader.instances(one)
+        ids, known = self._ids(one), {vm.id.key: vm for vm in group}
+        now = {**self._reader.vms(vm_id for vm_id in ids if vm_id.key not in known), **known}
+        return [vm for vm_id in ids if (vm := now[vm_id.key]) is not None]
+
+    # -- who belongs to a set -----------------------------------------------------------------------------------------
+
+    def _ids(self, vm: Vm) -> list[VmId]:
+        """Every member of the VM's set, the VM among them. Raises as :meth:`of` does."""
         if vm.set_id is None:
             return [vm.id]
         if vm.availability_set:
             doing = f"read {vm.availability_set}"
             answer = self._arm.get(vm.availability_set, COMPUTE, doing)
-            try:
-                ids = references(answer)
-            except _ODD_ANSWERS as error:
-                raise IncompleteFleet(doing, f"{type(error).__name__}: {error}") from error
+            with understanding(doing):
+                ids = [VmId.parse(member["id"]) for member in (answer.get("properties") or {}).get("virtualMachines") or ()]
             if vm.id in ids:
                 return ids
         found = self._by_name(vm) if vm.availability_set else self._flexible(vm)
@@ -112,10 +152,12 @@ class SetMembers:
     def _counted(self, vm: Vm, seen: int, doubt: str | None) -> None:
         """Raises IncompleteFleet when the scale set's own count is higher, or with ``doubt`` when it does not say that this is all."""
         try:
-            capacity = ScaleSet.of({**self._arm.get(vm.scale_set, COMPUTE, f"read {vm.scale_set}"), "id": vm.scale_set}).capacity
+            doing = f"read {vm.scale_set}"
+            with understanding(doing):
+                capacity = ScaleSet.of({**self._arm.get(vm.scale_set, COMPUTE, doing), "id": vm.scale_set}).capacity
         except SignInError:
             raise
-        except (AzureError, *_ODD_ANSWERS) as error:
+        except AzureError as error:
             if doubt:
                 raise self._unproven(vm, f"{error}, and {doubt}") from error
             return
@@ -147,22 +189,16 @@ class SetMembers:
 
     def _listed(self, subscription: str) -> _Index:
         """The VM list, with what it left out."""
-        sets: dict[str, dict[str, VmId]] = {}
-        seen: set[str] = set()
-
-        def take(body: Json) -> None:
-            model = Model.of(body)
-            seen.add(model.id.key)
-            for set_id in filter(None, (model.availability_set, model.scale_set)):
-                sets.setdefault(set_id.lower(), {})[model.id.key] = model.id
-
-        self._arm.each(f"/subscriptions/{subscription}/providers/Microsoft.Compute/virtualMachines", COMPUTE,
-                       f"list virtual machines of subscription {subscription}", take)
+        reader = SubscriptionReader(self._arm, subscription, Listing())
+        reader.read_lists(MODELS)
+        sets = reader.listing.by_set()
         try:
-            unseen = [vm_id for key, vm_id in self._resources(subscription).items() if key not in seen]
+            reader.read_lists(RESOURCE_IDS)
+            with understanding(f"list resources of subscription {subscription}"):
+                unseen = [VmId.parse(vm_id) for vm_id in reader.listing.unseen()]
             if len(unseen) > _MOST_SINGLES:
                 return _Index(sets, f"the list of virtual machines of subscription {subscription} lacks {len(unseen)} that the list of resources names")
-            for vm in filter(None, self._read(unseen).values()):
+            for vm in filter(None, self._reader.vms(unseen).values()):
                 if vm.set_id:
                     sets.setdefault(vm.set_key, {})[vm.id.key] = vm.id
         except SignInError:
@@ -170,14 +206,3 @@ class SetMembers:
         except AzureError as error:
             return _Index(sets, str(error))
         return _Index(sets)
-
-    def _resources(self, subscription: str) -> dict[str, VmId]:
-        """Every VM of the subscription by Resource Manager's own list, which knows nothing of sets."""
-        found: dict[str, VmId] = {}
-
-        def take(body: Json) -> None:
-            vm_id = VmId.parse(body["id"])
-            found[vm_id.key] = vm_id
-
-        self._arm.each(f"/subscriptions/{subscription}/resources", RESOURCE_LIST, f"list resources of subscription {subscription}", take, _ALL_VMS)
-        return found

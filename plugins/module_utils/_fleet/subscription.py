@@ -1,9 +1,9 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The requests that one subscription takes: its lists, what they left out, and views where the status list will not do.
+"""The requests that fill a Listing: lists of a subscription, what they left out, and views where the status list will not do.
 
-Requests come as :class:`Job`, so that those of all subscriptions run at once; answers go into the subscription's Listing.
+Requests of a fleet come as :class:`Job`, so that those of all subscriptions run at once.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import typing as t
 
 from .._arm.client import COMPUTE, NETWORK, RESOURCE_LIST, RESOURCES, SCALE_SET_NETWORK, Arm
 from .._azure import error_codes
-from .._azure.instance_view import Json, Model, pairs_from_locations
+from .._azure.instance_view import Json, Model
 from .._azure.vm import VmId
 from .._errors import AzureError, IncompleteFleet, NotFound
-from .listing import Listing, Missing, ScaleSet, view_of
+from .listing import Listing, Missing, ScaleSet, understanding, view_of
 
 _COMPUTE = "providers/Microsoft.Compute"
 _NETWORK = "providers/Microsoft.Network"
@@ -40,71 +40,77 @@ class Job(t.NamedTuple):
     run: t.Callable[[], t.Any]
 
 
+class List(t.NamedTuple):
+    """A list of a subscription. ``without`` says what is done where there is no such list; one that has nothing in its place has none."""
+
+    path: str
+    doing: str
+    take: t.Callable[[Listing, Json], t.Any]
+    api_version: str = COMPUTE
+    params: t.Mapping[str, str] | None = None
+    without: str = ""
+
+
+MODELS = List(f"{_COMPUTE}/virtualMachines", "list virtual machines", Listing.take_model)
+STATUSES = List(f"{_COMPUTE}/virtualMachines", "list the status of virtual machines", Listing.take_status, params={"statusOnly": "true"},
+                without="the view of every VM is read by itself")
+AVAILABILITY_SETS = List(f"{_COMPUTE}/availabilitySets", "list availability sets", Listing.take_availability_set, without=_ONE_BY_ONE)
+SCALE_SETS = List(f"{_COMPUTE}/virtualMachineScaleSets", "list scale sets", Listing.take_scale_set)
+INTERFACES = List(f"{_NETWORK}/networkInterfaces", "list network interfaces", Listing.take_nic, NETWORK, without=_ONE_BY_ONE)
+PUBLIC_IPS = List(f"{_NETWORK}/publicIPAddresses", "list public IP addresses", Listing.take_public_ip, NETWORK, without=_ONE_BY_ONE)
+RESOURCE_IDS = List("resources", "list resources", Listing.take_resource, RESOURCE_LIST, {"$filter": _KINDS})
+"""Resource Manager's own list: it shows what another list lost when it ended early."""
+LOCATIONS = List("locations", "list locations", Listing.take_location, RESOURCES, without="pairs of regions are unknown")
+
+
+def read_list(arm: Arm, subscription: str, which: List, take: t.Callable[[Json], t.Any]) -> None:
+    """Hand every item to ``take``. Where the provider was never registered there is nothing of that kind: an empty list. Raises AzureError."""
+    taken = 0
+
+    def count(body: Json) -> None:
+        nonlocal taken
+        taken += 1
+        take(body)
+
+    try:
+        arm.each(f"/subscriptions/{subscription}/{which.path}", which.api_version, f"{which.doing} of subscription {subscription}", count, which.params)
+    except AzureError as error:
+        if taken or not error_codes.nothing_there(error.code):
+            raise
+
+
 class SubscriptionReader:
-    """Makes the jobs of one subscription."""
+    """Fills the listing of one subscription, request by request."""
 
     def __init__(self, arm: Arm, subscription: str, listing: Listing) -> None:
         self._arm, self.id, self.listing = arm, subscription, listing
         self._warnings: list[str] = []
         self._without_interfaces: dict[int | None, list[str]] = {}
-        self.locations: list[Json] = []
         self._subject = {"subscription": subscription}
 
     # -- lists --------------------------------------------------------------------------------------------------------
 
+    def read_lists(self, *lists: List) -> None:
+        """Read these one after another. Raises AzureError when one cannot be had, whatever might be done in its place."""
+        for which in lists:
+            read_list(self._arm, self.id, which, functools.partial(which.take, self.listing))
+
     def lists(self) -> list[Job]:
-        """The lists of the subscription, each a job of its own."""
-        listing = self.listing
-        jobs = [
-            self._list(f"{_COMPUTE}/virtualMachines", "list virtual machines", listing.take_model),
-            self._list(f"{_COMPUTE}/virtualMachines", "list the status of virtual machines", listing.take_status, params={"statusOnly": "true"},
-                       without="the view of every VM is read by itself"),
-            Job(self._subject, self._scale_sets),
-            self._list(f"{_COMPUTE}/availabilitySets", "list availability sets", listing.take_availability_set, without=_ONE_BY_ONE),
-            Job(self._subject, self._resources),
-        ]
-        if listing.with_addresses:
-            jobs.insert(2, self._list(f"{_NETWORK}/networkInterfaces", "list network interfaces", listing.take_nic, NETWORK, without=_ONE_BY_ONE))
-            jobs.append(self._list(f"{_NETWORK}/publicIPAddresses", "list public IP addresses", listing.take_public_ip, NETWORK, without=_ONE_BY_ONE))
-        return jobs
+        """What a fleet is known by, each list a job of its own."""
+        wanted = MODELS, STATUSES, AVAILABILITY_SETS, *((INTERFACES, PUBLIC_IPS) if self.listing.with_addresses else ())
+        return [*map(self.job, wanted), Job(self._subject, self._scale_sets), Job(self._subject, self._resources)]
 
-    def location_list(self) -> Job:
-        """The regions and their pairs, as this subscription sees them."""
-        return self._list("locations", "list locations", self._take_location, RESOURCES, without="pairs of regions are unknown")
-
-    def _take_location(self, body: Json) -> None:
-        """Only what tells of pairs: Azure says far more of each region."""
-        kept = {"name": body["name"], "metadata": {"pairedRegion": (body.get("metadata") or {}).get("pairedRegion")}}
-        pairs_from_locations([kept])  # what cannot be understood is to fail here, where it has a name
-        self.locations.append(kept)
-
-    def _list(self, path: str, doing: str, take: t.Callable[[Json], t.Any], api_version: str = COMPUTE,
-              params: t.Mapping[str, str] | None = None, without: str = "") -> Job:
-        """``without`` says what is done where there is no such list; a list that has nothing in its place has none."""
+    def job(self, which: List) -> Job:
+        """The job of reading a list, or of saying what is done without it."""
         def run() -> None:
             try:
-                self._each(path, api_version, doing, take, params)
+                self.read_lists(which)
             except AzureError as error:
-                if not without or error.status not in _NOT_OFFERED:
+                if not which.without or error.status not in _NOT_OFFERED:
                     raise
-                self.warn(f"cannot {doing} (HTTP {error.status} {error.code or ''}): {without}".replace(" )", ")"))
+                self.warn(f"cannot {which.doing} (HTTP {error.status} {error.code or ''}): {which.without}".replace(" )", ")"))
 
         return Job(self._subject, run)
-
-    def _each(self, path: str, api_version: str, doing: str, take: t.Callable[[Json], t.Any], params: t.Mapping[str, str] | None = None) -> None:
-        """A list of the subscription. Where the provider was never registered there is nothing of that kind: an empty list."""
-        taken = 0
-
-        def count(body: Json) -> None:
-            nonlocal taken
-            taken += 1
-            take(body)
-
-        try:
-            self._arm.each(self._path(path), api_version, self._of(doing), count, params)
-        except AzureError as error:
-            if taken or not error_codes.nothing_there(error.code):
-                raise
 
     def warn(self, text: str) -> None:
         """Take note of what is worth saying and loses nothing."""
@@ -116,15 +122,9 @@ class SubscriptionReader:
                    f"{'first ' if len(sets) > 1 else ''}{min(sets)}): {_ONE_BY_ONE}" for status, sets in self._without_interfaces.items()]
         return [*self._warnings, *counted]
 
-    def _path(self, path: str) -> str:
-        return f"/subscriptions/{self.id}/{path}"
-
-    def _of(self, doing: str) -> str:
-        return f"{doing} of subscription {self.id}"
-
     def _scale_sets(self) -> list[Job]:
         try:
-            self._each(f"{_COMPUTE}/virtualMachineScaleSets", COMPUTE, "list scale sets", self.listing.take_scale_set)
+            self.read_lists(SCALE_SETS)
         except AzureError as error:
             if error.status not in _NO_SUCH_KIND:
                 raise
@@ -133,9 +133,8 @@ class SubscriptionReader:
         return [job for scale_set in list(self.listing.scale_sets.values()) for job in self._instance_lists(scale_set)]
 
     def _resources(self) -> None:
-        """Resource Manager's own list of ids: it shows what another list lost when it ended early."""
         try:
-            self._arm.each(self._path("resources"), RESOURCE_LIST, self._of("list resources"), self.listing.take_resource, {"$filter": _KINDS})
+            self.read_lists(RESOURCE_IDS)
         except AzureError as error:
             if error.status not in _NOT_FOR_US:
                 raise
@@ -217,32 +216,25 @@ class SubscriptionReader:
                 raise
             self._without_interfaces.setdefault(error.status, []).append(scale_set.id)
         if public:
-            self._instance_ips(scale_set.id)
-
-    def _instance_ips(self, set_id: str) -> None:
-        self._arm.each(f"{set_id}/publicIPAddresses", SCALE_SET_NETWORK, f"list the public IP addresses of {set_id}", self.listing.take_public_ip)
-
+            self.instance_ips(scale_set.id)
     # -- what no list showed ------------------------------------------------------------------------------------------
 
     def singles(self) -> list[Job]:
         """What somebody named and no list showed, to be read one by one. Ask again when they are done: they may name more."""
+        return [Job(self._subject if item.kind == "availability_set" else {"id": item.needed_by or item.id}, functools.partial(self.read, item))
+                for item in self.listing.missing()]
+
+    def read(self, item: Missing) -> t.Any:
+        """Read it by itself, unless it is gone; may return jobs that follow. Raises AzureError when it cannot be read."""
         read = {"vm": self._vm, "availability_set": self._availability_set, "scale_set": self._scale_set, "nic": self._nic,
-                "public_ip": self._public_ip, "instance_ips": self._instance_ips}
-        return [self._single(item, read[item.kind]) for item in self.listing.missing()]
-
-    def _single(self, item: Missing, read: t.Callable[[str], t.Any]) -> Job:
-        def run() -> t.Any:
-            try:
+                "public_ip": self._public_ip, "instance_ips": self.instance_ips}[item.kind]
+        try:
+            with understanding(f"understand {item.id}"):
                 return read(item.id)
-            except NotFound:
-                if item.kind == "vm":
-                    self.listing.forget(item.id.lower())
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise IncompleteFleet(f"understand {item.id}", f"{type(error).__name__}: {error}") from error
-            return None
-
-        subject = self._subject if item.kind == "availability_set" else {"id": item.needed_by or item.id}
-        return Job(subject, run)
+        except NotFound:
+            if item.kind == "vm":
+                self.listing.forget(item.id.lower())
+        return None
 
     def _vm(self, vm_id: str) -> None:
         self.listing.take_single(self._arm.get(vm_id, COMPUTE, f"read {vm_id}", _EXPAND))
@@ -261,6 +253,10 @@ class SubscriptionReader:
     def _public_ip(self, ip_id: str) -> None:
         self.listing.take_public_ip(self._arm.get(ip_id, _network_version(ip_id), f"read {ip_id}"))
 
+    def instance_ips(self, set_id: str) -> None:
+        """Every public address of a uniform scale set."""
+        self._arm.each(f"{set_id}/publicIPAddresses", SCALE_SET_NETWORK, f"list the public IP addresses of {set_id}", self.listing.take_public_ip)
+
     # -- views --------------------------------------------------------------------------------------------------------
 
     def views(self, models: t.Sequence[Model], lanes: int, report: Report) -> list[Job]:
@@ -275,14 +271,15 @@ class SubscriptionReader:
             except IndexError:  # another lane took the last one
                 return
             try:
-                self._view(vm_id)
+                self.view(vm_id)
             except NotFound:
                 self.listing.forget(vm_id.key)
             except AzureError as error:
                 if not report({"id": str(vm_id)}, error):
                     queue.clear()
 
-    def _view(self, vm_id: VmId) -> None:
+    def view(self, vm_id: VmId) -> None:
+        """The VM's own view. Raises NotFound when it is gone, AzureError when it cannot be read."""
         body = self._arm.get(f"{vm_id}/instanceView", COMPUTE, f"read the instance view of {vm_id}")
         self.listing.take_view(vm_id.key, view_of(body, vm_id))
 

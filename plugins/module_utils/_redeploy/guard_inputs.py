@@ -13,6 +13,7 @@ from .._azure.maintenance import parse_time
 from .._azure.vm import Vm, VmId
 from .._errors import AuthError, AzureError, IncompleteFleet, NotFound, OptionsError, SignInError
 from .._fleet.listing import ScaleSet
+from .._fleet.set_members import SetMembers
 from . import guards
 from .session import Session
 
@@ -51,7 +52,7 @@ class GuardInputs:
     """Reads them now and lets the guards judge."""
 
     def __init__(self, session: Session) -> None:
-        self._arm, self._bulk, self._policy, self._open = session.arm, session.bulk, session.order.policy, OpenOperations(session)
+        self._arm, self._reader, self._policy, self._open = session.arm, session.reader, session.order.policy, OpenOperations(session)
         self.members: dict[str, t.Sequence[Vm]] = {}
         """Members of each set as they were last judged, by set key."""
 
@@ -59,7 +60,7 @@ class GuardInputs:
         """Refusals by VM key; ``moving`` are keys of VMs that this call has under way."""
         refusals: dict[str, guards.Refusal] = {}
         members: dict[str, t.Sequence[Vm]] = {}
-        for set_key, found in self._bulk.sets_of(vms).items():
+        for set_key, found in SetMembers(self._arm, self._reader).by_set(vms).items():
             if isinstance(found, AzureError):
                 reason = f"the rest of its set cannot be judged: {found}"
                 refusals |= {vm.id.key: guards.Refusal("refused", reason) for vm in vms if vm.failure_domain.set_key == set_key}

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 from .._arm.client import Arm
 from .._arm.rate_limit import Clock
-from .._fleet.bulk_reader import BulkReader
-from .._fleet.vm_reader import VmReader
+from .._fleet.vm_reader import BulkReader, VmReader
 from . import guards
 from .journal import Journal
 from .outcome import Results

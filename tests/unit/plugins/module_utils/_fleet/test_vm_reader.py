@@ -11,6 +11,7 @@ from unit.plugins.cloud import SUBSCRIPTION
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import Addresses, VmId
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import AzureError, IncompleteFleet
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.fleet import Selection, read_fleet
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.set_members import SetMembers
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.vm_reader import VmReader
 
 INSTANCES = r"pool/virtualMachines\?"
@@ -55,7 +56,7 @@ def test_an_answer_without_the_view_that_was_asked_for(pools):
 def test_whole_sets(pools, name, members):
     reader = VmReader(pools.arm())
     one = reader.vm(vm_id(pools, name))
-    found = reader.sets_of([one])[one.failure_domain.set_key]
+    found = SetMembers(pools.arm(), reader).of([one])
     assert sorted(vm.name for vm in found) == members
 
 
@@ -65,7 +66,7 @@ def test_an_instance_list_that_lost_its_own_instance(pools):
     reader = VmReader(pools.arm())
     one = reader.vm(vm_id(pools, "pool_3"))
     with pytest.raises(IncompleteFleet, match="does not contain .*/pool/virtualMachines/3"):
-        reader.sets_of([one])
+        SetMembers(pools.arm(), reader).of([one])
 
 
 @pytest.mark.parametrize("fault", [{"status": 403}, {"status": 500}, {"body": {"value": [{"id": "x"}]}}])
@@ -74,7 +75,7 @@ def test_a_set_that_cannot_be_read_is_an_error(pools, fault):
     reader = VmReader(pools.arm())
     one = reader.vm(vm_id(pools, "pool_0"))
     with pytest.raises(AzureError, match="list the instances of .*/pool"):
-        reader.sets_of([one])
+        SetMembers(pools.arm(), reader).of([one])
 
 
 def test_an_interface_that_is_gone_is_no_vm_that_is_gone(pools):
