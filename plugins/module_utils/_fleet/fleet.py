@@ -16,11 +16,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from .._arm.client import RESOURCES, Arm
+from .._arm.cross_check import second_opinion
 from .._azure.instance_view import pairs_from_locations
 from .._azure.query import mistakes, no_match
 from .._azure.vm import Vm
 from .._errors import AzureError, IncompleteFleet, SignInError
-from .cross_check import second_opinion
 from .listing import Listing
 from .selection import Selection
 from .subscription import LOCATIONS, Job, SubscriptionReader

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .._arm.client import Arm
 from .._azure.vm import BadVmId, VmId
 from .._errors import AzureError
+from .client import Arm
 
 _GRAPH, _HEALTH = "2021-03-01", "2025-05-01"
 _PAGE = 1000
