@@ -342,7 +342,6 @@ now:
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.maintenance import format_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.fleet import Selection, read_fleet
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.selection import SECOND_OPINIONS
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.summary import summarize
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module import run
 
 SPEC = {
@@ -364,7 +363,7 @@ def info(module, connect):
     fleet = read_fleet(connect(), selection)
     for warning in fleet.warnings:
         module.warn(warning)
-    return {"changed": False, "vms": list(fleet.records()), "summary": summarize(fleet.vms, fleet.now, fleet.unmatched),
+    return {"changed": False, "vms": list(fleet.records()), "summary": fleet.summary(),
             "counts": fleet.counts, "gone": fleet.gone,
             "left_out": fleet.left_out, "second_opinion": fleet.second_opinion, "now": format_time(fleet.now)}
 

@@ -9,6 +9,7 @@ The lists of all subscriptions are read at once, a handful each, and joined on l
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import threading
 import typing as t
@@ -18,20 +19,22 @@ from dataclasses import dataclass, field
 from .._arm.client import RESOURCES, Arm
 from .._arm.cross_check import second_opinion
 from .._azure.instance_view import pairs_from_locations
+from .._azure.maintenance import STATES, format_time
 from .._azure.query import mistakes, no_match
 from .._azure.vm import Vm
 from .._errors import AzureError, IncompleteFleet, SignInError
-from .listing import Listing
+from .listing import ODD_ANSWERS, Listing
 from .selection import Selection
 from .subscription import LOCATIONS, Job, SubscriptionReader
 
 __all__ = ["Fleet", "Selection", "read_fleet"]
 _LANES = 8
-_ODD_ANSWERS = (LookupError, TypeError, ValueError, AttributeError)
 _WORTH_SAYING = 250
 _NO_RIGHTS = (" -- give the identity the role Reader on the whole subscription, or the rights of docs/permissions.md there; rights on a resource group are not "
               "enough, for what is read are lists of the subscription")
 _FEWEST_THREADS, _MOST_THREADS = 8, 32
+_STILL_TO_START = ("startable", "upcoming", "retry_later")
+"""Now, or later in the same window; an aborted attempt, one that Azure blocks and what is not understood wait for Azure or for a person."""
 
 
 @dataclass
@@ -55,6 +58,40 @@ class Fleet:
     def records(self) -> t.Iterator[dict[str, t.Any]]:
         """The record of each VM, made when it is asked for."""
         return (vm.to_record(self.now) for vm in self.vms)
+
+    def summary(self) -> dict[str, t.Any]:
+        """``states`` (number of VMs by state), ``startable`` (names of those that may be started now and need no consent), ``need_consent``
+        (names of startable ones with a blocking hazard), ``next_deadline`` (end of the self-service window that ends first among
+        VMs that can still be started, now or later, as ISO time, or None), ``next_deadline_vms`` (their names) and ``text`` (one sentence)."""
+        states = collections.Counter(vm.state(self.now) for vm in self.vms)
+        startable = [vm for vm in self.vms if vm.state(self.now) == "startable"]
+        consent = [vm for vm in startable if vm.blocking_hazards]
+        ends = collections.defaultdict(list)
+        for vm in self.vms:
+            window = vm.status.self_service_window if vm.status and vm.state(self.now) in _STILL_TO_START else None
+            if window and window.end > self.now:
+                ends[window.end].append(vm.name)
+        deadline = min(ends, default=None)
+        return {
+            "states": {state: states[state] for state in STATES if states[state]},
+            "startable": [vm.name for vm in startable if not vm.blocking_hazards], "need_consent": [vm.name for vm in consent],
+            "next_deadline": format_time(deadline), "next_deadline_vms": ends[deadline] if deadline else [],
+            "text": f"The query matched none of {self.unmatched} VMs." if self.unmatched else self._sentence(states, len(consent), deadline),
+        }
+
+    def _sentence(self, states: t.Mapping[str, int], consent: int, deadline: dt.datetime | None) -> str:
+        total = len(self.vms)
+        affected = total - states["not_hosted"] - states["not_scheduled"]
+        words = f"{affected} of {total} VM{'' if total == 1 else 's'} affected, {states['startable']} may be started now"
+        if consent:
+            words += f" ({consent} of them only with consent)"
+        if states["done"]:
+            words += f", {states['done']} done"
+        if deadline:
+            left = deadline - self.now
+            span = f"{left.days} days" if left.days else f"{left.seconds // 3600} hours"
+            words += f"; self-service ends first at {format_time(deadline)} (in {span})"
+        return words + "."
 
 
 def read_fleet(arm: Arm, selection: Selection = Selection()) -> Fleet:
@@ -125,7 +162,7 @@ class _FleetReader:
             raise
         except AzureError as error:
             self._report(job.subject, error)
-        except _ODD_ANSWERS as error:
+        except ODD_ANSWERS as error:
             (about,) = job.subject.values()
             self._report(job.subject, IncompleteFleet(f"understand an answer about {about}", f"{type(error).__name__}: {error}"))
         return None
@@ -260,5 +297,5 @@ class _FleetReader:
             self._fleet.second_opinion = second_opinion(self._arm, source, [reader.id for reader in self._alive()], self._selection.wants_group(), due)
         except AzureError as error:
             self._fleet.warnings.append(f"no second opinion of {source}: {error}")
-        except _ODD_ANSWERS as error:
+        except ODD_ANSWERS as error:
             self._fleet.warnings.append(f"no second opinion of {source}: cannot understand its answer: {type(error).__name__}: {error}")

@@ -42,7 +42,7 @@ CONTROLLER = {
 """The same of plugin_utils, which only the controller's process imports."""
 PURE = (
     "_azure", "_rollout", "_inventory/hosts.py", "_inventory/overlay.py", "_inventory/cache.py", "_alert/alert.py", "_alert/action_group.py",
-    "_eda/announcements.py", "_fleet/listing.py", "_fleet/selection.py", "_fleet/summary.py", "_guest/minimum.py",
+    "_eda/announcements.py", "_fleet/listing.py", "_fleet/selection.py", "_guest/minimum.py",
     "_redeploy/guards.py", "_redeploy/outcome.py", "_mark/recovery.py", "_run/restart.py", "_run/command.py", "_run/left_drained.py",
 )
 """Folders and files that decide over plain values: no I/O, no Ansible, and now is an argument."""

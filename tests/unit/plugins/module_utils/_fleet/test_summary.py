@@ -9,7 +9,7 @@ import pytest
 from unit.plugins.module_utils.rollout_fleet import NOW, status, vm
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.maintenance import format_time
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.summary import summarize
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.fleet import Fleet
 
 SOON = (-5, 0.2)
 STATES = {
@@ -27,9 +27,9 @@ def test_only_what_can_still_be_started_has_a_deadline(state):
     found, fields = STATES[state]
     one, later = vm("one", status=found, **fields), vm("later", status=status(own=(-5, 9)))
     assert one.state(NOW) == state
-    summary = summarize([one, later], NOW)
+    summary = Fleet([one, later], NOW).summary()
     counts = state in ("startable", "upcoming", "retry_later")
     assert summary["next_deadline_vms"] == (["one"] if counts else ["later"])
     assert summary["next_deadline"] == format_time((one if counts else later).status.self_service_window.end)
-    alone = summarize([one], NOW)
+    alone = Fleet([one], NOW).summary()
     assert alone["next_deadline_vms"] == (["one"] if counts else []) and (alone["next_deadline"] is not None) is ("ends first" in alone["text"]) is counts
