@@ -27,6 +27,11 @@ class AzureError(Exception):
         self.doing, self.detail = doing, detail
         self.status, self.code, self.request_id, self.retry_after = status, code, request_id, retry_after
 
+    def advising(self, remedy: str) -> AzureError:
+        """The same error, saying at its end what to do; an empty remedy adds nothing."""
+        detail = f"{self.detail}; {remedy}" if remedy else self.detail
+        return type(self)(self.doing, detail, status=self.status, code=self.code, request_id=self.request_id, retry_after=self.retry_after)
+
     def to_result(self) -> dict[str, t.Any]:
         """The ``failure`` part of a module result."""
         return {"doing": self.doing, "detail": self.detail, "status": self.status, "code": self.code,

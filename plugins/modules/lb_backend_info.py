@@ -67,8 +67,7 @@ pools:
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.rate_limit import WallClock
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import VmId
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._load_balancer.changes import MEMBERS_SPEC, Work
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._load_balancer.pool import PoolStore
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._load_balancer.pool import MEMBERS_SPEC, PoolStore, Work
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module import run
 
 CLOCK = WallClock

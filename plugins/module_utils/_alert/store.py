@@ -69,14 +69,13 @@ def _with_remedy(error: AzureError, action: str) -> AzureError:
     """The same error, saying what to do where that is known."""
     code, remedy = (error.code or "").lower(), ""
     if error.status == 403:
-        remedy = f"; give the identity the role Monitoring {'Reader' if action == 'read' else 'Contributor'} on the resource group"
+        remedy = f"give the identity the role Monitoring {'Reader' if action == 'read' else 'Contributor'} on the resource group"
     elif code == "resourcegroupnotfound":
-        remedy = "; create the resource group first, or correct resource_group"
+        remedy = "create the resource group first, or correct resource_group"
     elif code == "subscriptionnotfound":
-        remedy = "; correct subscription_id, or give the identity a role in that subscription"
+        remedy = "correct subscription_id, or give the identity a role in that subscription"
     elif code in ("missingsubscriptionregistration", "subscriptionnotregistered"):
-        remedy = "; register the resource provider once: az provider register --namespace Microsoft.Insights"
+        remedy = "register the resource provider once: az provider register --namespace Microsoft.Insights"
     elif code == "scopelocked":
-        remedy = "; a lock on the resource group forbids it: remove the lock, or use another resource_group"
-    return type(error)(error.doing, f"{error.detail}{remedy}", status=error.status, code=error.code, request_id=error.request_id,
-                       retry_after=error.retry_after)
+        remedy = "a lock on the resource group forbids it: remove the lock, or use another resource_group"
+    return error.advising(remedy)

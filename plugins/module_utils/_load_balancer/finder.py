@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from .._arm.client import COMPUTE, NETWORK, SCALE_SET_NETWORK, Arm
 from .._azure.addresses import nic_references
 from .._azure.vm import VmId, resource_name
-from .._errors import AuthError, NotFound, OptionsError
-from .pool import VERSION, Json
+from .._errors import AuthError, AzureError, NotFound, OptionsError
 
+Json = dict[str, t.Any]
+# As new as Azure's own recordings of pools: a write by an older version would leave out what it does not know.
+VERSION = "2025-05-01"
 _BALANCER = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/loadBalancers/[^/]+", re.IGNORECASE)
 _POOL = re.compile(_BALANCER.pattern + r"/backendAddressPools/[^/]+", re.IGNORECASE)
 _SAMPLE = "/subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Network/loadBalancers/<name>"
@@ -44,7 +46,7 @@ class Member:
 
     def in_pool(self, pool: Json) -> list[Json]:
         """The members of a pool that are, or where no network is named may be, this VM. The same address in another virtual network is somebody else's."""
-        return [address for address in _addresses(pool) if self._has(address.get("properties") or {}, network_of(pool, address))]
+        return [address for address in members_of(pool) if self._has(address.get("properties") or {}, network_of(pool, address))]
 
     def _has(self, properties: Json, network: str | None) -> bool:
         interface = _configuration(properties).partition("/ipconfigurations/")[0]
@@ -93,7 +95,7 @@ def network_of(pool: Json, address: Json) -> str | None:
     properties = address.get("properties") or {}
     if network := _network(properties) or _network(pool.get("properties") or {}):
         return network
-    networks = {_network(other.get("properties") or {}) for other in _addresses(pool)} - {None}
+    networks = {_network(other.get("properties") or {}) for other in members_of(pool)} - {None}
     return networks.pop() if len(networks) == 1 else None
 
 
@@ -112,6 +114,15 @@ class Finder:
         body = self._arm.get(str(vm), COMPUTE, f"read {vm}")
         nics = nic_references(body.get("properties") or {})
         return Member.of_interfaces([self._arm.get(nic, NETWORK, f"read the network interface {nic}") for nic in nics])
+
+    def pools_to_change(self, member: Member, named: t.Sequence[str], balancers: t.Sequence[str], state: str | None) -> list[str]:
+        """As :meth:`pools`. Raises OptionsError also where the ``state`` cannot be set, or the VM is in none; None is for a look."""
+        found = self.pools(member, named, balancers)
+        for pool in found if state else ():
+            self._must_have_admin_states(pool, state == "down")
+        if state and not found:
+            raise OptionsError("the VM is in no backend pool of an Azure load balancer of its subscription; name pools, or drain by another provider")
+        return found
 
     def pools(self, member: Member, named: t.Iterable[str], balancers: t.Iterable[str]) -> list[str]:
         """Ids of the pools that hold the member: those named, those of the load balancers (ids or names), or, without either, all there are.
@@ -216,7 +227,7 @@ class Finder:
                                "give the id")
         return found[0]
 
-    def must_have_admin_states(self, pool: str, down: bool) -> None:
+    def _must_have_admin_states(self, pool: str, down: bool) -> None:
         """Raise OptionsError where an adminState would be refused (SKU Basic) or, being ``down``, without effect (a rule without a probe)."""
         body = self.balancer(balancer_of(pool))
         name, sku = body.get("name"), str((body.get("sku") or {}).get("name") or "Basic")
@@ -241,12 +252,11 @@ def _holds(pool: Json, member: Member) -> bool:
     return bool(member.in_pool(pool))
 
 
-def _addresses(pool: Json) -> list[Json]:
+def members_of(pool: Json) -> list[Json]:
+    """The bodies of a pool's members, by the body of the pool."""
     return list((pool.get("properties") or {}).get("loadBalancerBackendAddresses") or ())
 
 
-def _lacking(error: AuthError) -> AuthError:
-    if error.status != 403:
-        return error
-    detail = f"{error.detail}; give the identity the action Microsoft.Network/loadBalancers/read (docs/permissions.md), or name pools it may read"
-    return type(error)(error.doing, detail, status=error.status, code=error.code, request_id=error.request_id)
+def _lacking(error: AuthError) -> AzureError:
+    remedy = "give the identity the action Microsoft.Network/loadBalancers/read (docs/permissions.md), or name pools it may read"
+    return error.advising(remedy if error.status == 403 else "")

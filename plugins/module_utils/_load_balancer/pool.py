@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One backend pool of a load balancer: read it, and write it back with another adminState of some addresses.
+"""Members of backend pools get another adminState: all of one VM, those named, or those that an earlier run took out.
 
 A pool is written as a whole, and all parts of a load balancer share one etag. So every write is made under If-Match; one that
 comes too late, or while Azure still works on another, starts over from a fresh read. What was asked for is done when a read shows it.
@@ -17,12 +17,23 @@ from dataclasses import dataclass, field
 
 from .._arm.client import Arm, PostResult
 from .._arm.rate_limit import UNSAID_WAIT, Clock
-from .._errors import AuthError, AzureError, NotFound
+from .._azure.vm import VmId
+from .._errors import AuthError, AzureError, NotFound, OptionsError
+from .finder import VERSION, Finder, Json, Member, members_of, pool_id
 
-Json = dict[str, t.Any]
-# As new as Azure's own recordings of pools: a write by an older version would leave out what it does not know.
-VERSION = "2025-05-01"
-ACTION = "Microsoft.Network/loadBalancers/backendAddressPools"
+Entry = dict[str, t.Any]
+"""A member of a pool in options and results: ``{pool, name, ip, admin_state}``."""
+_TEXTS = {"type": "list", "elements": "str"}
+MEMBERS_SPEC: dict[str, t.Any] = {
+    "vm": {"type": "str"}, "addresses": _TEXTS, "pools": {**_TEXTS, "default": []}, "load_balancers": {**_TEXTS, "default": []},
+}
+"""Argument spec of the options that say whose members are meant (doc fragment ``backend_members``)."""
+ENTRY_SPEC: dict[str, t.Any] = {
+    "pool": {"type": "str", "required": True}, "name": {"type": "str", "required": True}, "ip": {"type": "str"},
+    "admin_state": {"type": "str", "choices": ["down", "none", "up"]},
+}
+_GONE = ("resourcenotfound", "resourcegroupnotfound", "parentresourcenotfound", "notfound")
+_ACTION = "Microsoft.Network/loadBalancers/backendAddressPools"
 _RACES = 100
 _BUSY = ("retryableerrorduetoanotheroperation", "anotheroperationinprogress")
 _SUPERSEDED = "canceledandsupersededduetoanotheroperation"
@@ -37,7 +48,7 @@ class Pool:
 
     @property
     def addresses(self) -> list[Json]:
-        return list((self.body.get("properties") or {}).get("loadBalancerBackendAddresses") or ())
+        return members_of(self.body)
 
     @property
     def provisioning(self) -> str:
@@ -50,7 +61,7 @@ class Pool:
     def with_states(self, states: t.Mapping[str, str]) -> Json:
         """The body with these admin states, and nothing else changed."""
         body = copy.deepcopy(self.body)
-        for address in (body.get("properties") or {}).get("loadBalancerBackendAddresses") or ():
+        for address in members_of(body):
             if address.get("name") in states:
                 address.setdefault("properties", {})["adminState"] = states[address["name"]].capitalize()
         return body
@@ -161,12 +172,115 @@ def _refusal(pool_id: str, answer: PostResult) -> AzureError:
     if (answer.code or "").lower() == "scopelocked":
         detail += "; a lock forbids it: remove the lock, or drain by another provider"
     error = kind(f"change the backend pool {pool_id}", detail, status=answer.status, code=answer.code, request_id=answer.request_id)
-    return _lacking(error, "write") if answer.status == 403 else error
+    return _lacking(error, "write")
 
 
 def _lacking(error: AzureError, verb: str) -> AzureError:
     """The same error, naming the action that the identity has not; others that Azure names (join actions) are in its words."""
-    if error.status != 403:
-        return error
-    detail = f"{error.detail}; give the identity the action {ACTION}/{verb} on the load balancer, and what else Azure names (docs/permissions.md)"
-    return type(error)(error.doing, detail, status=error.status, code=error.code, request_id=error.request_id)
+    remedy = f"give the identity the action {_ACTION}/{verb} on the load balancer, and what else Azure names (docs/permissions.md)"
+    return error.advising(remedy if error.status == 403 else "")
+
+
+class Work:
+    """What one call does, pool by pool; ``members``, ``previous`` and ``left`` fill up on the way, so that a failure half way tells them too.
+    ``pools`` are all members of each pool by id, with their states. ``lines`` are those of a difference: member, state before, state after."""
+
+    def __init__(self, store: PoolStore) -> None:
+        self._store = store
+        self.members: list[Entry] = []
+        self.previous: list[Entry] = []
+        self.left: list[Entry] = []
+        self.pools: dict[str, dict[str, str]] = {}
+        self.lines: list[tuple[str, str, str]] = []
+        self.changed = False
+
+    def of_vm(self, arm: Arm, vm: VmId | None, options: t.Mapping[str, t.Any], state: str | None) -> None:
+        """Give all members that are this VM, or without one the addresses of the options, a state (None: look only). Raises OptionsError, AzureError."""
+        finder = Finder(arm, vm.subscription_id if vm else arm.settings.subscription_id)
+        member = finder.member(vm) if vm else Member.of_addresses(options["addresses"])
+        self.of_member(finder.pools_to_change(member, options["pools"], options["load_balancers"], state), member, state)
+
+    def of_member(self, pools: t.Iterable[str], member: Member, state: str | None) -> None:
+        """Give all members of these pools that are this VM a state (None: look only). Raises OptionsError, AzureError."""
+        for pool in pools:
+            self._change(pool, _ByMember(member, state), member)
+
+    def of_entries(self, entries: t.Iterable[Entry], state: str | None, restoring: bool) -> None:
+        """Give just these members a state, or, ``restoring``, their own back. What is not there any more is said. Raises AzureError."""
+        pools: dict[str, tuple[str, list[Entry]]] = {}
+        for entry in entries:
+            pool = pool_id(entry["pool"])
+            pools.setdefault(pool.lower(), (pool, []))[1].append(entry)
+        for pool, mine in pools.values():
+            rule = _ByEntry(mine, state, restoring)
+            try:
+                self._change(pool, rule, Member())
+            except NotFound as error:
+                if (error.code or "").lower() not in _GONE:
+                    raise
+                rule.left = {entry["name"]: "the pool is not there any more" for entry in mine}
+            self.left += [{"pool": pool, "name": name, "reason": reason} for name, reason in rule.left.items()]
+
+    def _change(self, pool: str, rule: "_ByMember | _ByEntry", member: Member) -> None:
+        change = Change(Pool(pool, {}))
+        try:
+            self._store.change(pool, rule, change)
+        finally:
+            self.changed = self.changed or change.written or bool(change.before)
+            self.lines += [(f"{pool}/{name}", state, change.after[name]) for name, state in change.before.items()]
+            shown = {str(address.get("name")): address for address in change.pool.addresses}
+            self.pools[pool] = now = change.pool.states()
+            self.members += [_entry(pool, name, now[name], rule.ip(shown[name], member)) for name in rule.mine if name in shown]
+            self.previous += [_entry(pool, name, state, rule.ip(shown.get(name, {}), member)) for name, state in change.before.items()]
+
+
+def _entry(pool: str, name: str, state: str, ip: str | None) -> Entry:
+    return {"pool": pool, "name": name, "ip": ip, "admin_state": state}
+
+
+class _ByMember:
+    """The members of a pool that are one VM."""
+
+    def __init__(self, member: Member, state: str | None) -> None:
+        self._member, self._state, self.mine = member, state, []
+
+    def __call__(self, pool: Pool) -> dict[str, str]:
+        mine = [str(address["name"]) for address in self._member.in_pool(pool.body)]
+        if not mine and not self.mine:
+            raise OptionsError(f"the backend pool {pool.id} lists no address of the VM, so that it has no adminState there; run this again, or name "
+                               "other pools")
+        self.mine = mine or self.mine
+        return dict.fromkeys(mine, self._state) if self._state else {}
+
+    def ip(self, address: Json, member: Member) -> str | None:
+        return member.ip(address)
+
+
+class _ByEntry:
+    """Members by name; an address that differs is somebody else's under the same name."""
+
+    def __init__(self, entries: list[Entry], state: str | None, restoring: bool) -> None:
+        self._entries, self._state, self._restoring = entries, state, restoring
+        self.mine = [entry["name"] for entry in entries]
+        self.left: dict[str, str] = {}
+        self._ips = {entry["name"]: entry.get("ip") for entry in entries}
+
+    def __call__(self, pool: Pool) -> dict[str, str]:
+        self.left = {}
+        shown = {str(address.get("name")): address.get("properties") or {} for address in pool.addresses}
+        now, targets = pool.states(), {}
+        for entry in self._entries:
+            name, ip = entry["name"], entry.get("ip")
+            there = shown.get(name, {}).get("ipAddress")
+            if name not in shown:
+                self.left[name] = "it is not in the pool any more"
+            elif ip and there and there != ip:
+                self.left[name] = f"it stands for another address now ({there}, not {ip})"
+            elif self._restoring and now[name] not in ("down", entry["admin_state"]):
+                self.left[name] = f"somebody else has set it to {now[name]} meanwhile"
+            elif self._restoring or self._state:
+                targets[name] = entry["admin_state"] if self._restoring else self._state
+        return targets
+
+    def ip(self, address: Json, dummy: Member) -> str | None:
+        return (address.get("properties") or {}).get("ipAddress") or self._ips.get(address.get("name"))

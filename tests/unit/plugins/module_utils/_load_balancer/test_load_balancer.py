@@ -9,9 +9,8 @@ import pytest
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import VmId
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import AuthError, OptionsError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._load_balancer.changes import _ByMember, pools_of
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._load_balancer.finder import Finder, Member
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._load_balancer.pool import Pool
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._load_balancer.pool import Pool, _ByMember
 
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/shop/providers"
@@ -69,7 +68,8 @@ def names(arm, member=None, pools=(), balancers=()):
     finder = Finder(arm, SUBSCRIPTION)
     member = member or finder.member(VM)
     bodies = {one["properties"]["backendAddressPools"][0]["id"]: one["properties"]["backendAddressPools"][0] for one in arm.balancers}
-    return {found.split("/")[8]: sorted(_ByMember(member, "down")(Pool(found, bodies[found]))) for found in pools_of(finder, member, pools, balancers, "down")}
+    found = finder.pools_to_change(member, pools, balancers, "down")
+    return {pool.split("/")[8]: sorted(_ByMember(member, "down")(Pool(pool, bodies[pool]))) for pool in found}
 
 
 NAMED = {
