@@ -45,7 +45,7 @@ _value:
   sample: ["drain_provder (drain_provider?)"]
 """
 
-import difflib
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._spelling import closest
 
 CLOSE = 0.85
 """Of 1: one letter more, less or other in ten is closer than this; a different word behind the same prefix is not."""
@@ -54,7 +54,7 @@ CLOSE = 0.85
 def misspelt(names, known):
     """``name (probably meant?)`` for each name that is not known and close to one that is, sorted."""
     unknown = sorted(set(map(str, names)) - set(known))
-    close = ((name, difflib.get_close_matches(name, known, 1, CLOSE)) for name in unknown)
+    close = ((name, closest(name, known, close=CLOSE)) for name in unknown)
     return [f"{name} ({found[0]}?)" for name, found in close if found]
 
 

@@ -82,7 +82,6 @@ overlay: true
 """
 
 import datetime as dt
-import difflib
 
 import os
 
@@ -96,6 +95,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.query import compile_query, mistakes, no_match
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import AzureError, OptionsError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._fleet.fleet import Selection, read_fleet
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._spelling import did_you_mean
 from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._inventory.cache import Snapshot
 from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._inventory.core_hosts import HostName, HostsFirst, HostVariables
 from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._inventory.hosts import Grouper, families_of, host_names, host_vars, spellings
@@ -145,8 +145,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         known = self.get_options()
         for name in config:
             if name not in known:
-                near = difflib.get_close_matches(str(name), known, 1)
-                raise OptionsError(f"there is no option {name!r}" + (f"; did you mean {near[0]}?" if near else ""))
+                hint = did_you_mean(name, known)
+                raise OptionsError(f"there is no option {name!r}" + (f"; {hint}" if hint else ""))
 
     def _filter(self):
         """Which records become hosts; the reading may hold more."""

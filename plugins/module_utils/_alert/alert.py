@@ -8,13 +8,13 @@ Standard library only; no I/O. Bodies are ARM's JSON; the audience is :mod:`acti
 
 from __future__ import annotations
 
-import difflib
 import re
 import typing as t
 from dataclasses import dataclass
 
 from .._azure.vm import normal_location
 from .._errors import OptionsError
+from .._spelling import did_you_mean
 from .action_group import Json, check_receivers, merged_tags, wanted_group
 
 SERVICES = ("Virtual Machines", "Virtual Machine Scale Sets")
@@ -112,9 +112,8 @@ def display_regions(wanted: t.Iterable[str], locations: t.Iterable[Json]) -> lis
     for region in wanted:
         key = normal_location(region)
         if key not in known:
-            near = difflib.get_close_matches(key, known, 3)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise OptionsError(f"regions: {region!r} is no region of this subscription{hint}")
+            hint = did_you_mean(key, known, most=3)
+            raise OptionsError(f"regions: {region!r} is no region of this subscription" + (f"; {hint}" if hint else ""))
         found[known[key]] = True
     return list(found)
 

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import difflib
 import typing as t
 
 from .._errors import OptionsError
+from .._spelling import did_you_mean
 
 try:
     import jmespath
@@ -95,7 +95,6 @@ def _missing(expression: str, records: t.Sequence[Record], at_fault: t.Callable[
 
 
 def _hint(key: str, known: t.Sequence[str], bare: bool) -> str:
-    near = difflib.get_close_matches(key, known, 1)
     quoted = [f"`{key}` goes in backticks" if key in ("true", "false") else f"text goes in single quotes: '{key}'"] if bare else []
-    hints = [f"did you mean {near[0]}?" for _one in near] + quoted
+    hints = [hint for hint in (did_you_mean(key, known), *quoted) if hint]
     return f" ({'; '.join(hints)})" if hints else ""

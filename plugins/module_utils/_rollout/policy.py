@@ -9,12 +9,12 @@ Standard library only; no I/O, no clock.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import typing as t
 from dataclasses import dataclass
 
 from .._azure.availability import Limit
 from .._azure.maintenance import BLOCKING_HAZARDS, CONSENTS, NOTED_HAZARDS
+from .._spelling import did_you_mean
 from . import calendar
 from .calendar import Calendar
 from .options import CANARY, EXPRESSION, FLAG, MINUTES, TIER, Option, PolicyError, at_least, choice, hazards, share
@@ -63,9 +63,8 @@ class Policy:
         """A checked policy; None means the default, numbers may be text. Raises :class:`PolicyError`."""
         for key in options:
             if key not in _OPTIONS:
-                near = difflib.get_close_matches(str(key), _OPTIONS, n=1)
-                known = f"did you mean {near[0]}?" if near else f"known are {', '.join(_OPTIONS)}"
-                raise PolicyError(str(key), options[key], f"there is no such option; {known}")
+                hint = did_you_mean(key, _OPTIONS) or f"known are {', '.join(_OPTIONS)}"
+                raise PolicyError(str(key), options[key], f"there is no such option; {hint}")
         return cls(**{key: _OPTIONS[key].read(key, value) for key, value in options.items() if value is not None})
 
     def to_record(self) -> dict[str, t.Any]:

@@ -16,13 +16,14 @@ PLUGINS, SIMULATOR = ROOT / "plugins", ROOT / "tests" / "simulator"
 UTILS = PLUGINS / "module_utils"
 OURS = "ansible_collections.fleetops.azure_maintenance.plugins."
 
-BASE = {"_bounds", "_errors", "_files"}
+BASE = {"_bounds", "_errors", "_files", "_spelling"}
 BELOW: dict[str, set[str]] = {
     "_bounds": set(),
     "_redaction": set(),
     "_errors": {"_redaction"},
     "_files": set(),
-    "_azure": {"_errors", "_redaction"},
+    "_spelling": set(),
+    "_azure": {"_errors", "_redaction", "_spelling"},
     "_arm": {"_azure", "_redaction", *BASE},
     "_fleet": {"_arm", "_azure", *BASE},
     "_redeploy": {"_fleet", "_arm", "_azure", "_redaction", *BASE},
