@@ -159,7 +159,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             matching = [record for record in found if wanted is None or wanted(record)]
             words = mistakes(query, found) if query else ""
             if found and not matching:
-                words = f"matches none of the {len(found)} VMs{' in a wave' if affected else ''}: {no_match(query, found)}"
+                words = f"matches none of the {len(found)} VMs{' under announced maintenance' if affected else ''}: {no_match(query, found)}"
             if words:
                 self.display.warning(f"{self._source}: query {query!r} {words}")
             return matching

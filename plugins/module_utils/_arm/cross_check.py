@@ -28,8 +28,8 @@ _QUERY = ("maintenanceresources | where type =~ 'microsoft.maintenance/updates' 
 
 def second_opinion(arm: Arm, source: str, subscriptions: t.Sequence[str], wanted_group: t.Callable[[str], bool],
                    due: t.Collection[str]) -> dict[str, t.Any]:
-    """``{source, only_there: [ids], only_here: [ids]}``, lower-case ids in order; ``due`` are those that the views show in a wave
-    and not completed. Raises AzureError when the source cannot be read."""
+    """``{source, only_there: [ids], only_here: [ids]}``, lower-case ids in order; ``due`` are those that the views show under
+    announced maintenance that is not completed. Raises AzureError when the source cannot be read."""
     theirs: set[str] = set()
     for text in _graph(arm, subscriptions) if source == "resource_graph" else _health(arm, subscriptions):
         vm_id = _vm_of(text)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many subscriptions -> every VM with its live view, or a clear failure. Never a short list.
+"""Many subscriptions -> every VM as it is now, or a clear failure. An incomplete listing is never returned as if it were complete.
 
 The lists of all subscriptions are read at once, a handful each, and joined on lower-cased ids. The bulk status list
 (``statusOnly=true``) is used where it proves to carry what is needed; otherwise each VM's own view is read.
@@ -23,12 +23,12 @@ from .._azure.maintenance import STATES, format_time
 from .._azure.query import mistakes, no_match
 from .._azure.vm import Vm
 from .._errors import AzureError, IncompleteFleet, SignInError
-from .listing import ODD_ANSWERS, Listing
+from .listing import ODD_ANSWERS, Listing, understanding
 from .selection import Selection
 from .subscription import LOCATIONS, Job, SubscriptionReader
 
 __all__ = ["Fleet", "Selection", "read_fleet"]
-_LANES = 8
+_VIEWS_AT_ONCE = 8
 _WORTH_SAYING = 250
 _NO_RIGHTS = (" -- give the identity the role Reader on the whole subscription, or the rights of docs/permissions.md there; rights on a resource group are not "
               "enough, for what is read are lists of the subscription")
@@ -82,16 +82,16 @@ class Fleet:
     def _sentence(self, states: t.Mapping[str, int], consent: int, deadline: dt.datetime | None) -> str:
         total = len(self.vms)
         affected = total - states["not_hosted"] - states["not_scheduled"]
-        words = f"{affected} of {total} VM{'' if total == 1 else 's'} affected, {states['startable']} may be started now"
+        text = f"{affected} of {total} VM{'' if total == 1 else 's'} affected, {states['startable']} may be started now"
         if consent:
-            words += f" ({consent} of them only with consent)"
+            text += f" ({consent} of them only with consent)"
         if states["done"]:
-            words += f", {states['done']} done"
+            text += f", {states['done']} done"
         if deadline:
             left = deadline - self.now
             span = f"{left.days} days" if left.days else f"{left.seconds // 3600} hours"
-            words += f"; self-service ends first at {format_time(deadline)} (in {span})"
-        return words + "."
+            text += f"; self-service ends first at {format_time(deadline)} (in {span})"
+        return text + "."
 
 
 def read_fleet(arm: Arm, selection: Selection = Selection()) -> Fleet:
@@ -136,12 +136,12 @@ class _FleetReader:
 
     def read(self) -> Fleet:
         self._run([self._readers[0].job(LOCATIONS), *(job for reader in self._readers for job in reader.lists())])
-        while jobs := [job for reader in self._alive() for job in reader.singles()]:
+        while jobs := [job for reader in self._complete_readers() for job in reader.singles()]:
             self._run(jobs)
-        self._settle()
+        self._fail_if_incomplete()
         views_read = self._read_views()
         pairs = self._pairs()
-        self._settle()
+        self._fail_if_incomplete()
         self._fleet.now = self._arm.now()
         self._assemble(pairs, views_read)
         return self._fleet
@@ -156,35 +156,34 @@ class _FleetReader:
             pending |= {self._pool.submit(self._attempt, job) for future in done for job in future.result() or ()}
 
     def _attempt(self, job: Job) -> t.Any:
+        (about,) = job.subject.values()
         try:
-            return job.run()
+            with understanding(f"understand an answer about {about}"):
+                return job.run()
         except SignInError:
             raise
         except AzureError as error:
             self._report(job.subject, error)
-        except ODD_ANSWERS as error:
-            (about,) = job.subject.values()
-            self._report(job.subject, IncompleteFleet(f"understand an answer about {about}", f"{type(error).__name__}: {error}"))
         return None
 
     def _report(self, subject: t.Mapping[str, str], error: AzureError) -> bool:
         (found,) = subject.items()
         with self._lock:
-            # Lists fail side by side; which of their errors is told should not depend on which came first.
+            # Lists fail side by side; which of their errors is shown should not depend on which came first.
             if found not in self._failures or str(error) < str(self._failures[found]):
                 self._failures[found] = error
         return not self._selection.complete
 
-    def _settle(self) -> None:
+    def _fail_if_incomplete(self) -> None:
         """Fail when something could not be read, unless it may be left out and something else is there."""
-        if self._failures and (self._selection.complete or not self._alive()):
+        if self._failures and (self._selection.complete or not self._complete_readers()):
             raise self._incomplete()
 
     def _incomplete(self) -> IncompleteFleet:
         missing = [{kind: name, "reason": str(error)} for (kind, name), error in sorted(self._failures.items())]
         first = self._failures[min(self._failures)]
         asked = {"subscriptions": len(self._readers)}
-        seen = {"subscriptions": len(self._alive()), "vms": sum(len(reader.listing.models) for reader in self._readers)}
+        seen = {"subscriptions": len(self._complete_readers()), "vms": sum(len(reader.listing.models) for reader in self._readers)}
         more = f" (and {len(missing) - 1} more like it)" if len(missing) > 1 else ""
         names = ", ".join(next(iter(item.values())) for item in missing[:5]) + (" ..." if len(missing) > 5 else "")
         remedy = _NO_RIGHTS if first.status == 403 else ""
@@ -193,32 +192,32 @@ class _FleetReader:
         return IncompleteFleet(first.doing, detail, asked=asked, seen=seen, missing=missing, status=first.status, code=first.code,
                                request_id=first.request_id, retry_after=first.retry_after)
 
-    def _alive(self) -> list[SubscriptionReader]:
-        """Subscriptions of which nothing as a whole is missing."""
+    def _complete_readers(self) -> list[SubscriptionReader]:
+        """Those of subscriptions of which nothing as a whole is missing."""
         return [reader for reader in self._readers if ("subscription", reader.id) not in self._failures]
 
     # -- views and pairs ----------------------------------------------------------------------------------------------
 
     def _read_views(self) -> int:
-        """Read what the status lists do not tell; the number of views read."""
-        alive = self._alive()
+        """Read the views that the status lists do not replace; the number of views read."""
+        complete = self._complete_readers()
         # One block seen in any list shows that this cloud's lists carry them.
-        blocks_listed = self._selection.trust_status_list or any(reader.listing.lists_blocks() for reader in alive)
+        blocks_listed = self._selection.trust_status_list or any(reader.listing.lists_blocks() for reader in complete)
         wanted = blocks_listed, self._selection.only_affected, self._selection.thorough
-        lacking = [(reader, reader.listing.without_view(*wanted)) for reader in alive]
+        lacking = [(reader, reader.listing.without_view(*wanted)) for reader in complete]
         lacking = [(reader, models) for reader, models in lacking if models]
-        lanes = max(1, min(_LANES, _MOST_THREADS // max(1, len(lacking))))
-        self._run([job for reader, models in lacking for job in reader.views(models, lanes, self._report)])
+        at_once = max(1, min(_VIEWS_AT_ONCE, _MOST_THREADS // max(1, len(lacking))))
+        self._run([job for reader, models in lacking for job in reader.views(models, at_once, self._report)])
         read = sum(len(models) for dummy, models in lacking)
         if read > _WORTH_SAYING and not blocks_listed:
-            self._fleet.warnings.append(f"no status list showed anybody in a wave, which proves nothing; {read} views were read one by one, 25 a second and "
-                                        "subscription (trust_status_list spares that where the lists are known to show waves)")
+            self._fleet.warnings.append(f"no status list showed a VM under announced maintenance, which proves nothing; {read} views were read one by one, "
+                                        "25 a second and subscription (set trust_status_list where the lists are known to show maintenance)")
         return read
 
     def _pairs(self) -> dict[str, tuple[str, ...]]:
         """Paired regions. One subscription's answer serves all, unless another has VMs in a region that it did not show."""
         pairs = pairs_from_locations(self._readers[0].listing.locations)
-        for reader in self._alive():
+        for reader in self._complete_readers():
             if self._regions(reader) - pairs.keys():
                 self._run([reader.job(LOCATIONS)])
                 pairs = pairs_from_locations(place for one in self._readers for place in one.listing.locations)
@@ -234,7 +233,7 @@ class _FleetReader:
 
     def _warn_of_empty_groups(self) -> None:
         """A group that is asked for and has no VM may be one that is misspelt."""
-        seen = {model.id.resource_group.lower() for reader in self._alive() for model in reader.listing.models.values()}
+        seen = {model.id.resource_group.lower() for reader in self._complete_readers() for model in reader.listing.models.values()}
         empty = [name for name in self._selection.resource_groups if name.lower() not in seen]
         if empty:
             self._fleet.warnings.append(f"resource group {', '.join(empty)}: no VM there in any subscription read; is the name right?")
@@ -244,7 +243,7 @@ class _FleetReader:
         self._name_left_out()
         self._warn_of_empty_groups()
         known, affected, others = 0, [], []
-        for reader in self._alive():
+        for reader in self._complete_readers():
             fleet.gone += reader.listing.gone
             fleet.warnings += reader.warnings()
             for key in self._readable(reader.listing):
@@ -271,12 +270,12 @@ class _FleetReader:
         if not query or not (fleet.vms or others):
             return
         records = [vm.to_record(fleet.now) for vm in (*fleet.vms, *others)]
-        words = mistakes(query, records)
+        text = mistakes(query, records)
         if not fleet.vms:
             fleet.unmatched = len(others)
-            words = f"matches none of the {len(others)} VMs{' in a wave' if self._selection.only_affected else ''}: {no_match(query, records)}"
-        if words:
-            fleet.warnings.append(f"query {query!r} {words}")
+            text = f"matches none of the {len(others)} VMs{' under announced maintenance' if self._selection.only_affected else ''}: {no_match(query, records)}"
+        if text:
+            fleet.warnings.append(f"query {query!r} {text}")
 
     def _name_left_out(self) -> None:
         for (kind, name), error in sorted(self._failures.items()):
@@ -294,7 +293,8 @@ class _FleetReader:
         """A second opinion is welcome and no more: without it there is a warning, not a failure."""
         source = self._selection.second_opinion
         try:
-            self._fleet.second_opinion = second_opinion(self._arm, source, [reader.id for reader in self._alive()], self._selection.wants_group(), due)
+            subscriptions = [reader.id for reader in self._complete_readers()]
+            self._fleet.second_opinion = second_opinion(self._arm, source, subscriptions, self._selection.wants_group(), due)
         except AzureError as error:
             self._fleet.warnings.append(f"no second opinion of {source}: {error}")
         except ODD_ANSWERS as error:

@@ -70,14 +70,14 @@ class Missing(t.NamedTuple):
 
 @dataclass
 class Listing:
-    """What answers of Azure told so far. Keys are lower-case ids throughout; values keep Azure's spelling."""
+    """What Azure has answered so far. Keys are lower-case ids throughout; values keep Azure's spelling."""
 
     wanted_group: t.Callable[[str], bool] = lambda group: True
     """Whether a resource group (lower-case) is asked for."""
     with_addresses: bool = True
     models: dict[str, Model] = field(default_factory=dict)
     views: dict[str, View] = field(default_factory=dict)
-    settled: set[str] = field(default_factory=set)
+    own_views: set[str] = field(default_factory=set)
     """VMs whose view is the VM's own or its scale set's, not the status list's."""
     named: dict[str, str] = field(default_factory=dict)
     """Every VM that anything names."""
@@ -106,7 +106,7 @@ class Listing:
         if self._wanted(key):
             self.named.setdefault(key, body["id"])
             view = View.of((body.get("properties") or {}).get("instanceView"))
-            if view is not None and key not in self.settled:
+            if view is not None and key not in self.own_views:
                 self.views[key] = view
 
     def take_single(self, body: Json) -> Model:
@@ -120,7 +120,7 @@ class Listing:
     def take_view(self, key: str, view: View) -> None:
         """The VM's own view."""
         self.views[key] = view
-        self.settled.add(key)
+        self.own_views.add(key)
 
     def take_availability_set(self, body: Json) -> None:
         members = [member["id"] for member in (body.get("properties") or {}).get("virtualMachines") or ()]
@@ -142,7 +142,7 @@ class Listing:
         self.public_ips[body["id"].lower()] = PublicIp.of(body)
 
     def take_location(self, body: Json) -> None:
-        """Only what tells of pairs: Azure says far more of each region."""
+        """Only the pairs: Azure says far more of each region."""
         kept = {"name": body["name"], "metadata": {"pairedRegion": (body.get("metadata") or {}).get("pairedRegion")}}
         pairs_from_locations([kept])  # what cannot be understood is to fail here, where it has a name
         self.locations.append(kept)
@@ -209,41 +209,41 @@ class Listing:
                         yield Missing("instance_ips", model.scale_set, model.scale_set)
 
     def lacking_views(self, thorough: bool) -> list[Model]:
-        """VMs without any view, or, ``thorough``, without one that tells of the guest what the VM's own view would."""
+        """VMs without any view, or, ``thorough``, without one that shows as much of the guest as the VM's own view."""
         return [model for key, model in self.models.items()
                 if (view := self.views.get(key)) is None or (thorough and not shows_all(model, view))]
 
     def lists_blocks(self) -> bool:
-        """Whether the status list shows the maintenance block of somebody."""
-        return any(view.status for key, view in self.views.items() if key not in self.settled)
+        """Whether the status list shows the maintenance status of any VM."""
+        return any(view.status for key, view in self.views.items() if key not in self.own_views)
 
     def without_view(self, blocks_listed: bool, only_affected: bool, thorough: bool = False) -> list[Model]:
-        """VMs whose own view is to be read, those that may be in a wave first.
+        """VMs whose own view is to be read, those that may be under announced maintenance first.
 
-        ``blocks_listed``: whether status lists are known to show maintenance blocks. A block is optional, so that a list
-        without any proves nothing. A VM without a host is in no wave; what else a record needs of it, the list has.
-        The status list may leave out the guest agent and extensions as well: decisions depend on those of VMs in a wave and of the
-        members of their sets, or with ``thorough`` on everybody's.
+        ``blocks_listed``: whether status lists are known to show maintenance statuses. A status is optional, so that a list
+        without any proves nothing. A VM without a host has none; what else a record needs of it, the list has.
+        The status list may leave out the guest agent and extensions as well: decisions depend on those of VMs under announced maintenance
+        and of the members of their sets, or with ``thorough`` on those of every VM.
         """
         lacking = []
         in_question = self._in_question(only_affected)
         for key, model in self.models.items():
             view = self.views.get(key)
-            if key in self.settled and view is not None:
+            if key in self.own_views and view is not None:
                 continue
-            tells = view is not None and self._tells_wave(model, view, blocks_listed, only_affected)
-            if not tells or ((thorough or key in in_question) and not shows_all(model, view)):
+            shown = view is not None and self._shows_maintenance(model, view, blocks_listed, only_affected)
+            if not shown or ((thorough or key in in_question) and not shows_all(model, view)):
                 lacking.append(model)
         return sorted(lacking, key=lambda model: self._unlikely(self.views.get(model.id.key)))
 
     @staticmethod
-    def _tells_wave(model: Model, view: View, blocks_listed: bool, only_affected: bool) -> bool:
-        """Whether a view of the status list is enough to know whether and how the VM is in a wave."""
+    def _shows_maintenance(model: Model, view: View, blocks_listed: bool, only_affected: bool) -> bool:
+        """Whether a view of the status list is enough to know the maintenance status of the VM."""
         domain_known = not model.availability_set or view.update_domain is not None
         return not (view.hosted and not (blocks_listed and domain_known)) and (domain_known or only_affected)
 
     def _in_question(self, only_affected: bool) -> set[str]:
-        """VMs in a wave, and with them the members of their sets unless nobody else is asked for."""
+        """VMs under announced maintenance, and the members of their sets unless only affected VMs are asked for."""
         affected = {key for key, view in self.views.items() if view.status and key in self.models}
         if only_affected:
             return affected
@@ -286,18 +286,18 @@ class Listing:
         return found
 
     def proven_sets(self, wanted: t.Iterable[str]) -> dict[str, list[Vm]]:
-        """Members of those availability sets (keys) of which every member that the set itself names is shown, each with a view that tells
+        """Members of those availability sets (keys) of which every member that the set itself names is shown, each with a view that shows
         how it is and not only that it is there: a list can end early."""
         named_by_vms = self.by_set()
         found = {}
         for set_key in wanted:
             members = named_by_vms.get(set_key, {})
             own = self.availability_sets.get(set_key)
-            if members and own is not None and members.keys() >= set(own) and all(map(self._tells_enough, members)):
+            if members and own is not None and members.keys() >= set(own) and all(map(self._shows_enough, members)):
                 found[set_key] = [self.vm(key, addresses=Addresses()) for key in members]
         return found
 
-    def _tells_enough(self, key: str) -> bool:
+    def _shows_enough(self, key: str) -> bool:
         view = self.views.get(key)
         return view is not None and view.update_domain is not None and shows_all(self.models[key], view)
 

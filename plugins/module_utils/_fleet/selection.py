@@ -23,8 +23,8 @@ class Selection:
 
     ``complete`` false: what cannot be read is left out by name instead of failing all. Without ``addresses`` the lists of
     network interfaces and public IPs are not read. With ``trust_status_list`` a VM that the status list shows without a
-    maintenance block is in no wave, even while that list shows nobody in one. ``thorough``: the guest agent and extensions of every VM are
-    known, also where the status list leaves them out; else only of VMs in a wave and of their sets. Raises OptionsError when the query
+    maintenance block is under no announced maintenance, even while that list shows none at all. ``thorough``: the guest agent and extensions of every VM are
+    known, also where the status list leaves them out; else only of VMs under announced maintenance and of their sets. Raises OptionsError when the query
     does not parse.
     """
 

@@ -5,7 +5,7 @@
 
 A list can end early and look complete. So no list is believed alone: the set's own list, the VMs that name the set, and Resource
 Manager's list of ids are compared. Where they cannot be, the answer is an error, for a guard must not overlook a member that is down.
-Of a uniform scale set there is one list only; who asks counts it.
+Of a uniform scale set there is one list only; the caller compares it with the set's own count.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class SetMembers:
             return dict(zip(groups, pool.map(read, groups, groups.values())))
 
     def _listed_sets(self, vms: t.Sequence[Vm]) -> dict[str, list[Vm]]:
-        """Members of the availability sets, from lists, where there are many sets; sets that a list does not tell enough of are left out."""
+        """Members of the availability sets, from lists, where there are many sets; sets of which a list does not show enough are left out."""
         found: dict[str, list[Vm]] = {}
         by_subscription: dict[str, set[str]] = {}
         for vm in vms:
@@ -92,7 +92,7 @@ class SetMembers:
         now = {**self._reader.vms(vm_id for vm_id in ids if vm_id.key not in known), **known}
         return [vm for vm_id in ids if (vm := now[vm_id.key]) is not None]
 
-    # -- who belongs to a set -----------------------------------------------------------------------------------------
+    # -- the members of a set -----------------------------------------------------------------------------------------
 
     def _ids(self, vm: Vm) -> list[VmId]:
         """Every member of the VM's set, the VM among them. Raises as :meth:`of` does."""
@@ -118,7 +118,7 @@ class SetMembers:
         return dict(index.sets.get(vm.set_key, {}))
 
     def _flexible(self, vm: Vm) -> dict[str, VmId]:
-        """By the scale set's own list and the VMs that name it; where a list is lacking, the scale set's count speaks too."""
+        """By the scale set's own list and the VMs that name it; where a list is lacking, the scale set's own count must agree."""
         index = self._index(vm.id.subscription_id)
         named, own = index.sets.get(vm.set_key, {}), {}
         try:

@@ -59,7 +59,7 @@ SCALE_SETS = List(f"{_COMPUTE}/virtualMachineScaleSets", "list scale sets", List
 INTERFACES = List(f"{_NETWORK}/networkInterfaces", "list network interfaces", Listing.take_nic, NETWORK, without=_ONE_BY_ONE)
 PUBLIC_IPS = List(f"{_NETWORK}/publicIPAddresses", "list public IP addresses", Listing.take_public_ip, NETWORK, without=_ONE_BY_ONE)
 RESOURCE_IDS = List("resources", "list resources", Listing.take_resource, RESOURCE_LIST, {"$filter": _KINDS})
-"""Resource Manager's own list: it shows what another list lost when it ended early."""
+"""Resource Manager's own list: it shows what another list left out when it ended early."""
 LOCATIONS = List("locations", "list locations", Listing.take_location, RESOURCES, without="pairs of regions are unknown")
 
 
@@ -117,7 +117,7 @@ class SubscriptionReader:
         self._warnings.append(f"subscription {self.id}: {text}")
 
     def warnings(self) -> list[str]:
-        """What was worth saying: what several scale sets have in common is said once, with their number."""
+        """What callers show: what several scale sets have in common is one warning, with their number."""
         counted = [f"subscription {self.id}: cannot list the network interfaces of {len(sets)} scale set{'s' if len(sets) > 1 else ''} (HTTP {status}, "
                    f"{'first ' if len(sets) > 1 else ''}{min(sets)}): {_ONE_BY_ONE}" for status, sets in self._without_interfaces.items()]
         return [*self._warnings, *counted]
@@ -220,7 +220,7 @@ class SubscriptionReader:
     # -- what no list showed ------------------------------------------------------------------------------------------
 
     def singles(self) -> list[Job]:
-        """What somebody named and no list showed, to be read one by one. Ask again when they are done: they may name more."""
+        """What an answer named and no list showed, to be read one by one. Ask again when they are done: they may name more."""
         return [Job(self._subject if item.kind == "availability_set" else {"id": item.needed_by or item.id}, functools.partial(self.read, item))
                 for item in self.listing.missing()]
 
@@ -259,16 +259,16 @@ class SubscriptionReader:
 
     # -- views --------------------------------------------------------------------------------------------------------
 
-    def views(self, models: t.Sequence[Model], lanes: int, report: Report) -> list[Job]:
+    def views(self, models: t.Sequence[Model], at_once: int, report: Report) -> list[Job]:
         """Read the views of these VMs one by one, so many at once; failures are reported per VM. How fast is the budget's."""
         queue = collections.deque(models)
-        return [Job(self._subject, lambda: self._lane(queue, report)) for dummy in range(min(lanes, len(queue)))]
+        return [Job(self._subject, lambda: self._read_views(queue, report)) for dummy in range(min(at_once, len(queue)))]
 
-    def _lane(self, queue: collections.deque[Model], report: Report) -> None:
+    def _read_views(self, queue: collections.deque[Model], report: Report) -> None:
         while queue:
             try:
                 vm_id = queue.popleft().id
-            except IndexError:  # another lane took the last one
+            except IndexError:  # another job took the last one
                 return
             try:
                 self.view(vm_id)

@@ -70,7 +70,7 @@ class VmReader:
             raise IncompleteFleet(error.doing, f"{error.detail}; the VM itself is there", status=error.status, code=error.code) from error
 
     def instances(self, one: Vm, thorough: bool = True) -> list[Vm]:
-        """All instances of a uniform scale set, with their views, from its own list. Whether they are all, its count tells.
+        """All instances of a uniform scale set, with their views, from its own list, which may have ended early: the set's own count shows that.
 
         ``thorough``: those of which the list does not say how the guest is are read by themselves.
         """
@@ -84,7 +84,7 @@ class VmReader:
 
     @staticmethod
     def _read_views(reader: SubscriptionReader, thorough: bool) -> None:
-        """Read the VMs' own views where an answer came without, or (``thorough``) is a list's and tells less."""
+        """Read the VMs' own views where an answer came without, or (``thorough``) is a list's and shows less."""
         with ThreadPoolExecutor(_WORKERS) as pool:
             for dummy in pool.map(reader.view, [model.id for model in reader.listing.lacking_views(thorough)]):
                 pass
@@ -113,7 +113,7 @@ class VmReader:
 
 
 class BulkReader:
-    """Reads VMs through ``reader``, and what lists can tell of many at once."""
+    """Reads VMs through ``reader``, and what lists show of many at once."""
 
     def __init__(self, arm: Arm, reader: VmReader, need_addresses: bool = False) -> None:
         """``need_addresses``: a VM of which the addresses cannot be read counts as not readable."""
@@ -166,7 +166,7 @@ class BulkReader:
 
     def in_motion(self, ids: t.Sequence[VmId]) -> dict[str, bool]:
         """By VM key whether a list still shows it as being worked on, or not ready yet; VMs it says nothing about are not in the answer."""
-        told: dict[str, bool] = {}
+        found: dict[str, bool] = {}
         for subscription, wanted in _many_of_one(ids).items():
             if subscription in self._useless:
                 continue
@@ -176,10 +176,10 @@ class BulkReader:
             except AzureError:
                 self._useless.add(subscription)
                 continue
-            told |= {key: state for key in wanted if (state := busy.get(key)) is not None}
+            found |= {key: state for key in wanted if (state := busy.get(key)) is not None}
             if len(busy) > _ITEMS_A_VM * len(wanted) or not any(busy.get(key) is not None for key in wanted):
                 self._useless.add(subscription)
-        return told
+        return found
 
 
 def _many_of_one(ids: t.Sequence[VmId]) -> dict[str, set[str]]:
@@ -193,7 +193,7 @@ def _many_of_one(ids: t.Sequence[VmId]) -> dict[str, set[str]]:
 
 def _is_busy(item: Json) -> bool | None:
     """Whether a listed VM is worked on, or has just come up and waits for its agent: there is no verdict to be had on it yet.
-    None when the list does not tell."""
+    None when the list does not show it."""
     try:
         view = View.of((item.get("properties") or {}).get("instanceView"))
     except ValueError:

@@ -45,7 +45,7 @@ class Member:
     ips: tuple[tuple[str, str], ...] = ()
 
     def in_pool(self, pool: Json) -> list[Json]:
-        """The members of a pool that are, or where no network is named may be, this VM. The same address in another virtual network is somebody else's."""
+        """The members of a pool that are, or where no network is named may be, this VM. The same address in another virtual network is another VM's."""
         return [address for address in members_of(pool) if self._has(address.get("properties") or {}, network_of(pool, address))]
 
     def _has(self, properties: Json, network: str | None) -> bool:
@@ -61,7 +61,7 @@ class Member:
 
     @classmethod
     def of_addresses(cls, addresses: t.Iterable[str]) -> "Member":
-        """Somebody of whom only addresses are known."""
+        """A VM of which only addresses are known."""
         return cls(addresses=frozenset((ip, None) for ip in addresses))
 
     @classmethod
@@ -151,7 +151,7 @@ class Finder:
         return list(({pool.lower(): pool for pool in member.pools} | self._sure(held, member)).values())
 
     def _sure(self, held: list[Json], member: Member) -> dict[str, str]:
-        """Ids of these pools by key. Raises OptionsError where a member of one may as well be somebody else: who names the pools has said which it is."""
+        """Ids of these pools by key. Raises OptionsError where a member of one may as well be another VM; a caller that names the pools has chosen."""
         seen: dict[str, dict[str, str]] = {}  # networks by address, with a pool that says so
         for pool in held:
             for address in member.in_pool(pool):
@@ -169,11 +169,11 @@ class Finder:
         return {str(pool["id"]).lower(): str(pool["id"]) for pool in held}
 
     def _other_with(self, ip: str, member: Member, pool: str) -> str | None:
-        """An interface of somebody else that has this address and may be meant by the pool."""
+        """An interface of another VM that has this address and may be meant by the pool."""
         interfaces = {name: other for one in {pool.split("/")[2].lower(), (self._subscription or "").lower()} - {""}
                       for name, other in self._interfaces(one).items()}
         having = [name for name, other in interfaces.items() if not other.nics <= member.nics and ip in {own for own, dummy in other.addresses}]
-        own = 0 if member.nics else 1  # whose interfaces are not known, one of these is the VM's
+        own = 0 if member.nics else 1  # where the VM's interfaces are not known, one of these is its own
         return having[own] if len(having) > own else None
 
     def _interfaces(self, subscription: str) -> dict[str, Member]:

@@ -141,7 +141,7 @@ class PoolStore:
             change.note(attempt)
             self._pause(self._interval, pool.id)
         elif answer.status == 412:
-            # A whole wave writes to the same load balancer: those who lost do not try again all at the same moment.
+            # All hosts of a wave write to the same load balancer: those that came too late do not try again all at the same moment.
             self._pause(random.uniform(0, self._interval), pool.id)
         elif answer.status != 401:  # a read renews the token
             raise _refusal(pool.id, answer)
@@ -182,7 +182,7 @@ def _lacking(error: AzureError, verb: str) -> AzureError:
 
 
 class Work:
-    """What one call does, pool by pool; ``members``, ``previous`` and ``left`` fill up on the way, so that a failure half way tells them too.
+    """What one call does, pool by pool; ``members``, ``previous`` and ``left`` fill up on the way, so that a failure half way returns them too.
     ``pools`` are all members of each pool by id, with their states. ``lines`` are those of a difference: member, state before, state after."""
 
     def __init__(self, store: PoolStore) -> None:
@@ -206,7 +206,7 @@ class Work:
             self._change(pool, _ByMember(member, state), member)
 
     def of_entries(self, entries: t.Iterable[Entry], state: str | None, restoring: bool) -> None:
-        """Give just these members a state, or, ``restoring``, their own back. What is not there any more is said. Raises AzureError."""
+        """Give just these members a state, or, ``restoring``, their own back. What is not there any more goes into ``left``. Raises AzureError."""
         pools: dict[str, tuple[str, list[Entry]]] = {}
         for entry in entries:
             pool = pool_id(entry["pool"])
@@ -257,7 +257,7 @@ class _ByMember:
 
 
 class _ByEntry:
-    """Members by name; an address that differs is somebody else's under the same name."""
+    """Members by name; an address that differs is another VM's under the same name."""
 
     def __init__(self, entries: list[Entry], state: str | None, restoring: bool) -> None:
         self._entries, self._state, self._restoring = entries, state, restoring
