@@ -43,6 +43,13 @@ def _drop_blanks(spec: t.Mapping[str, t.Any], params: dict[str, t.Any]) -> None:
             params[name] = [text.strip() for text in params[name] if text.strip()]
 
 
+def check_seconds(params: t.Mapping[str, t.Any], *names: str) -> None:
+    """Raises OptionsError for one of these options that is less than a second; an argument spec knows no bounds."""
+    for name in names:
+        if params[name] < 1:
+            raise OptionsError(f"{name} {params[name]} must be at least 1 second")
+
+
 def run(spec: dict[str, t.Any], action: t.Callable[[AnsibleModule, t.Callable[..., Arm]], dict[str, t.Any]], **module_arguments: t.Any) -> None:
     """Make the module, run ``action`` and exit with its result (``failed`` in it fails the task).
 

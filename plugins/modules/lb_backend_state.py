@@ -140,7 +140,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._arm.ra
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import VmId
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import AzureError, OptionsError
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._load_balancer.pool import ENTRY_SPEC, MEMBERS_SPEC, PoolStore, Work
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module import run
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module import check_seconds, run
 
 CLOCK = WallClock
 
@@ -148,9 +148,7 @@ CLOCK = WallClock
 def settle(module, connect):
     """Bring the members to the state asked for; a failure half way still returns what was changed before it."""
     params, state = module.params, module.params["state"]
-    for name in ("timeout", "poll_interval"):
-        if params[name] < 1:
-            raise OptionsError(f"{name} {params[name]} must be at least 1 second")
+    check_seconds(params, "timeout", "poll_interval")
     entries = params["members"] if params["restore"] is None else params["restore"]
     if params["restore"] and not all(entry["admin_state"] for entry in entries):
         raise OptionsError("an entry of restore has no admin_state; give restore what previous was")

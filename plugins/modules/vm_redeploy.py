@@ -264,7 +264,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.maintenance import CONSENTS, NOTED_HAZARDS, parse_time
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.vm import VmId
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors import AzureError, OptionsError
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module import run
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._module import check_seconds, run
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.guards import Policy
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.journal import Journal
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.redeploy import Redeploy
@@ -299,9 +299,7 @@ def order_of(params, check):
     instances = [text for text in params["vms"] if VmId.parse(text).scale_set]
     if instances and params["operation"] == "reapply":
         raise OptionsError(f"{instances[0]} is an instance of a uniform scale set; Azure reapplies only VMs")
-    for name in ("timeout", "poll_interval", "settle_seconds", "retry_pause"):
-        if params[name] < 1:
-            raise OptionsError(f"{name} {params[name]} must be at least 1 second")
+    check_seconds(params, "timeout", "poll_interval", "settle_seconds", "retry_pause")
     if params["retries"] < 0:
         raise OptionsError(f"retries {params['retries']} must be 0 or more")
     try:
