@@ -75,7 +75,8 @@ def read_list(arm: Arm, subscription: str, which: List, take: t.Callable[[Json],
     try:
         arm.each(f"/subscriptions/{subscription}/{which.path}", which.api_version, f"{which.doing} of subscription {subscription}", count, which.params)
     except AzureError as error:
-        if taken or not error_codes.nothing_there(error.code):
+        # Resource Manager's own list lacks no provider, and others are judged by it.
+        if taken or which is RESOURCE_IDS or not error_codes.nothing_there(error.code):
             raise
 
 
