@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two playbooks that docs/draining.md shows, as printed there: the roles work in playbooks that are not this collection's."""
+"""The two playbooks that docs/own-playbooks.md shows, as printed there: the roles work in playbooks that are not this collection's."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from integration.cli import ROOT, Project
 from integration.cloud import Cloud
 from integration.conftest import environment
 
-SECTION = (ROOT / "docs" / "draining.md").read_text(encoding="utf-8").partition("## In a playbook of your own\n")[2].partition("\n## ")[0]
-PATCHING, REDEPLOYING = re.findall(r"^```yaml\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
+PAGE = (ROOT / "docs" / "own-playbooks.md").read_text(encoding="utf-8")
+PATCHING, REDEPLOYING = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 WEB = ("web-1", "web-2", "web-3", "web-4")
 
 
