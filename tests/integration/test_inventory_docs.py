@@ -18,7 +18,7 @@ from integration.cli import ROOT, Project, plain
 
 PAGE = (ROOT / "docs" / "inventory.md").read_text(encoding="utf-8")
 FIRST, SECOND = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
-AZURE_RM = "inventory/10-estate.azure_rm.yml"
+AZURE_RM = "inventory/10-fleet.azure_rm.yml"
 EXAMPLES = dict(re.findall(r"^## (\d\. .*?)\n(.*?)(?=^## )", PAGE, re.MULTILINE | re.DOTALL))
 
 
@@ -78,7 +78,7 @@ def write_files(project: Project, shop: clouds.Cloud, body: str) -> None:
         if name == AZURE_RM:  # the collection it belongs to is not here: what it adds is
             vm = f"/subscriptions/{FIRST}/resourceGroups/SHOP/providers/Microsoft.Compute/virtualMachines"
             text = yaml.safe_dump({"all": {"hosts": {"web-01_a1b2": {"id": f"{vm}/web-01"}, "web-02_c3d4": {"id": f"{vm}/web-02"}}}})
-            name = "inventory/10-estate.yml"
+            name = "inventory/10-fleet.yml"
         project.write(name, text.replace("AzureUSGovernment", shop.environment["AZURE_CLOUD_ENVIRONMENT"]))
 
 

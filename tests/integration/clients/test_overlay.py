@@ -52,7 +52,7 @@ def mixed(client: Client, simulator: Simulator, tmp_path: Path) -> Callable[...,
 
 
 def test_the_pages_files_are_found() -> None:
-    assert sorted(FILES) == ["inventory/10-estate.azure_rm.yml", "inventory/50-overlay.azure_maintenance.yml"]
+    assert sorted(FILES) == ["inventory/10-fleet.azure_rm.yml", "inventory/50-overlay.azure_maintenance.yml"]
 
 
 def test_hosts_of_azure_rm_get_groups_and_variables(mixed: Callable[..., Run]) -> None:
