@@ -62,10 +62,11 @@ test: ## everything CI runs, in at most 25 minutes on 2 cores
 sanity: env ## ansible-test sanity on a copy of the checkout
 	@$(BIN)/python tests/tools/sanity.py $(SANITY_ARGS)
 
-lint: env ## ansible-lint, and the linters of docs and changelog
+lint: env ## ansible-lint, the linters of docs and changelog, and retired words
 	$(BIN)/ansible-lint --profile production --offline $(if $(MAKE_TERMOUT),,--nocolor)
 	$(BIN)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
 	$(BIN)/antsibull-changelog lint
+	$(BIN)/python tests/tools/retired_words.py
 
 units: env ## unit tests
 	$(PYTEST) tests/unit -n $(TEST_JOBS) --dist loadfile --junitxml=build/test/units.xml
