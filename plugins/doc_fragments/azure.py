@@ -12,8 +12,9 @@ class ModuleDocFragment:
 options:
   auth_source:
     description:
-      - Where credentials come from. V(auto) uses the service principal given by the options or their environment variables, else the default
-        chain of azure-identity (environment, workload identity, managed identity, Azure CLI and so on).
+      - Where credentials come from.
+      - V(auto) uses the service principal of the options or their environment variables. Otherwise it uses the default chain of azure-identity
+        (environment, workload identity, managed identity, Azure CLI and so on).
       - Environment variable E(ANSIBLE_AZURE_AUTH_SOURCE).
     type: str
     choices: [auto, cli, credential_file, env, msi]
@@ -21,9 +22,10 @@ options:
   profile:
     description:
       - Profile of C(~/.azure/credentials) to read. Environment variable E(AZURE_PROFILE).
-      - A profile is the whole identity. Environment variables for the identity and the subscription do not count beside it, and O(client_id), O(secret),
-        O(tenant) and O(x509_certificate_path) only where the profile lacks them. O(subscription_id) and O(cloud_environment) win over those of the profile.
-      - A profile that only the environment names does not count where one of these options, or another O(auth_source), is given.
+      - A profile is the whole identity. Environment variables for the identity and the subscription do not count beside it.
+      - O(client_id), O(secret), O(tenant) and O(x509_certificate_path) count only where the profile lacks them.
+      - O(subscription_id) and O(cloud_environment) win over those of the profile.
+      - A profile that only the environment names does not count where one of these options, or another O(auth_source), is set.
     type: str
   subscription_id:
     description: Subscription to work on. Environment variable E(AZURE_SUBSCRIPTION_ID).
@@ -49,7 +51,7 @@ options:
     type: str
     default: AzureCloud
   authority_host:
-    description: Where to sign in, when it is not what the cloud names. Environment variable E(AZURE_AUTHORITY_HOST).
+    description: Where to sign in, if the cloud names another place. Environment variable E(AZURE_AUTHORITY_HOST).
     type: str
   disable_instance_discovery:
     description:
@@ -62,7 +64,7 @@ requirements:
   - azure-mgmt-compute >= 33.0.0
   - jmespath >= 1.0
 notes:
-  - A private certificate authority is trusted by way of the environment variable E(REQUESTS_CA_BUNDLE).
+  - For a private certificate authority set the environment variable E(REQUESTS_CA_BUNDLE).
 """
 
     PLUGIN = r"""
@@ -114,7 +116,7 @@ options:
     env:
       - name: AZURE_CLOUD_ENVIRONMENT
   authority_host:
-    description: Where to sign in, when it is not what the cloud names.
+    description: Where to sign in, if the cloud names another place.
     type: str
     env:
       - name: AZURE_AUTHORITY_HOST

@@ -15,21 +15,22 @@ options:
     type: str
   addresses:
     description:
-      - Private addresses of the VM, instead of O(vm). Only pools of addresses show them. Without O(vm) its virtual network is not known, so an address that is
-        in pools of several virtual networks is refused unless O(pools) says which are meant.
+      - Private addresses of the VM, instead of O(vm). Only pools of addresses show them.
+      - Without O(vm) its virtual network is not known. An address in pools of several virtual networks is refused, unless O(pools) names those meant.
     type: list
     elements: str
   pools:
     description:
-      - Ids of the backend pools. Without it and O(load_balancers), they are found, those that the VM's network interfaces name, and those of load balancers
-        in its subscription that hold one of its addresses.
-      - An address counts in the virtual network that the pool's member names, or else its subnet, the pool, or the pool's other members. In a pool that names
-        none at all it is refused if another network interface of the subscription has the address, too, unless the pool is named here.
+      - Ids of the backend pools. Without it and O(load_balancers), the pools are found. They are those that the VM's network interfaces name, and those of
+        load balancers in its subscription that hold one of its addresses.
+      - An address counts in the virtual network that the pool's member names. Otherwise in that of its subnet, of the pool, or of the pool's other members.
+      - In a pool that names no virtual network, an address that another network interface of the subscription also has is refused, unless the pool is
+        named here.
     type: list
     elements: str
     default: []
   load_balancers:
-    description: Load balancers, by id or by name in the subscription, all of whose pools that hold the VM are meant.
+    description: Load balancers, by id or by name in the subscription. All their pools that hold the VM are meant.
     type: list
     elements: str
     default: []

@@ -17,7 +17,7 @@ options:
     default: []
   resource_groups:
     description:
-      - Add only VMs of these resource groups (any letter case). Default is all. They are names; a pattern such as V(*) is refused.
+      - Add only VMs of these resource groups (any letter case). Default is all. A pattern such as V(*) is refused.
       - The lists of the whole subscription are read all the same, so rights on a resource group alone are not enough.
     type: list
     elements: str
@@ -28,47 +28,51 @@ options:
     elements: str
     default: []
   only_affected:
-    description: Add (as an O(overlay), describe) only VMs that are in a maintenance wave.
+    description: Add (as an O(overlay), describe) only VMs for which maintenance is planned.
     type: bool
     default: false
   query:
-    description: JMESPath expression over a record (see M(fleetops.azure_maintenance.vm_maintenance_info)); only VMs for which it is true.
+    description: JMESPath expression over a record, see M(fleetops.azure_maintenance.vm_maintenance_info). Only VMs for which it is true are added.
     type: str
   complete:
     description:
-      - V(false) goes on without a subscription, scale set or VM that cannot be read. Each is named in a warning and in
-        C(azure_maintenance_left_out), and such an answer is not cached. Availability is then counted without what is missing.
-      - Not to be confused with O(strict), which is about your own expressions.
+      - V(false) skips a subscription, scale set or VM that cannot be read. Each is named in a warning and in C(azure_maintenance_left_out).
+      - Such an answer is not cached, and VMs that are missing do not count as down.
+      - It is not O(strict), which is about your own expressions.
     type: bool
     default: true
   addresses:
-    description: Read network interfaces and public IPs too. Without them no host gets an C(ansible_host), and the hazard dynamic_public_ip is never seen.
+    description:
+      - Read network interfaces and public IPs too.
+      - Without them no host gets an C(ansible_host), and the hazard dynamic_public_ip is never found.
     type: bool
     default: true
   trust_status_list:
     description:
-      - V(true) takes the bulk status list at its word, so that a VM that it shows without a maintenance block is in no wave. By default that counts only
-        while the list shows somebody in a wave. Else each VM's own view is read, which takes 40 seconds per 1,000 VMs of a subscription after the first 250.
-      - Set it once RV(fleetops.azure_maintenance.vm_maintenance_info#module:counts.views_listed) has been
-        equal to the number of VMs during a wave. Then your cloud's list is known to show blocks.
+      - V(true) uses the bulk status list alone. A VM that it shows without a maintenance status has no planned maintenance.
+      - By default that counts only while the list shows the status of some VM. Otherwise each VM's own view is read, which takes 40 seconds per
+        1,000 VMs of a subscription after the first 250.
+      - Set it once RV(fleetops.azure_maintenance.vm_maintenance_info#module:counts.views_listed) was equal to the number of VMs during planned
+        maintenance. Then your cloud's list is known to show it.
     type: bool
     default: false
   second_opinion:
-    description: Compare with the list of affected VMs in another Azure service and warn of every difference.
+    description: Compare with the list of affected VMs in another Azure service, with a warning for every difference.
     type: str
     choices: [none, resource_graph, service_health]
     default: none
   overlay:
     description:
-      - Add no host and touch no C(ansible_host); give the variables and groups to hosts that earlier sources added. List this source after them.
-      - A host that carries the id of a VM (O(overlay_id_vars)) is that VM. Any other host is the VM of its name, with or without resource group and
-        subscription, or of the name that O(hostnames) gives. Where two VMs or two hosts could be meant, and where no host is a VM, the source fails.
-      - Other hosts are left alone.
+      - Add no host and change no C(ansible_host). Hosts that earlier sources added get the variables and groups. List this source after them.
+      - A host that carries the id of a VM (O(overlay_id_vars)) is that VM.
+      - Any other host is the VM of its name, with or without resource group and subscription, or of the name that O(hostnames) gives.
+      - Where two VMs or two hosts could be meant, and where no host is a VM, the source fails.
+      - Hosts that are no VM are not changed.
     type: bool
     default: false
   overlay_id_vars:
     description:
-      - Host variables that may hold the id of a VM, the first that does counts. V(id) is what C(azure.azcollection.azure_rm) sets.
+      - Host variables that may hold the id of a VM. The first that does counts. V(id) is what C(azure.azcollection.azure_rm) sets.
       - They may be set by earlier sources, for a host or its groups, and in C(host_vars) and C(group_vars) beside them, also as templates.
     type: list
     elements: str

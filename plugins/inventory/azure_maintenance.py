@@ -9,12 +9,13 @@ name: azure_maintenance
 short_description: Azure VMs as hosts, grouped by maintenance state, window and update domain
 version_added: 1.0.0
 description:
-  - Reads whole subscriptions in a few list requests, adds each VM and each scale-set instance as a host and groups hosts by maintenance state,
-    window, availability set and update domain. Or, as an O(overlay), describes and groups the hosts of an inventory that is there already.
-  - The answer is complete or the source fails, saying what could not be read. Set C(any_unparsed_is_failed = true) in the C([inventory]) section of
-    your C(ansible.cfg), or ansible-core goes on without the hosts.
-  - The group C(all) gets C(azure_maintenance_read_at) (ISO time of the oldest reading), C(azure_maintenance_left_out) (what O(complete=false) went
-    without) and, by an overlay, C(azure_maintenance_vms_without_host) (a number).
+  - Reads whole subscriptions in a few list requests. Adds each VM and each scale-set instance as a host.
+  - Groups hosts by maintenance state, window, availability set and update domain.
+  - As an O(overlay) it adds no hosts. It describes and groups the hosts of earlier sources.
+  - The answer is complete, or the source fails and says what could not be read.
+  - Set C(any_unparsed_is_failed = true) in the C([inventory]) section of your C(ansible.cfg). Otherwise ansible-core goes on without the hosts.
+  - The group C(all) gets C(azure_maintenance_read_at) (ISO time of the oldest reading) and C(azure_maintenance_left_out) (what O(complete=false)
+    skipped). An overlay adds C(azure_maintenance_vms_without_host) (a number).
   - The file's name must end in C(azure_maintenance.yml) or C(azure_maintenance.yaml).
 options:
   plugin:
@@ -24,13 +25,13 @@ options:
     choices: [fleetops.azure_maintenance.azure_maintenance]
   hostnames:
     description:
-      - JMESPath expressions over a record, the first that gives a string names the host. For example V(tags.hostname).
+      - JMESPath expressions over a record. The first that gives a string names the host. For example V(tags.hostname).
       - Without it a host has the VM's name, with the resource group (and subscription) appended where the name is not unique.
     type: list
     elements: str
     default: []
   address_preference:
-    description: Which address becomes C(ansible_host), the first that the VM has.
+    description: Which address becomes C(ansible_host). The first that the VM has is used.
     type: list
     elements: str
     choices: [private, public, fqdn]
@@ -38,14 +39,15 @@ options:
   default_groups:
     description:
       - V(true) for all default groups, V(false) for none, or a list of families.
-      - Families are maintenance_state (C(maintenance_<state>)), maintenance_due (startable now), maintenance_window (C(maintenance_window_<start>) of the
-        self-service window), scheduled_window (C(scheduled_window_<start>)), availability_set (C(availability_set_<group>_<set>)), scale_set,
-        update_domain (C(update_domain_<group>_<set>_<n>), in a zoned scale set C(update_domain_<group>_<set>_zone<z>_<n>)) and region
-        (C(region_<location>)). Where two sets would share a name, their names have the subscription in them, or a hash.
+      - V(maintenance_state) makes C(maintenance_<state>). V(maintenance_due) has the VMs that may be started now.
+      - V(maintenance_window) makes C(maintenance_window_<start>) of the self-service window, V(scheduled_window) C(scheduled_window_<start>).
+      - V(availability_set) makes C(availability_set_<group>_<set>), V(scale_set) C(scale_set_<group>_<set>), V(region) C(region_<location>).
+      - V(update_domain) makes C(update_domain_<group>_<set>_<n>), in a zoned scale set C(update_domain_<group>_<set>_zone<z>_<n>).
+      - Where two sets would share a name, their names have the subscription in them, or a hash.
     type: raw
     default: true
   hostvars_record:
-    description: Add the whole record as C(azure_vm). Big inventories become slow with it.
+    description: Add the whole record as C(azure_vm). It makes big inventories slow.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -56,7 +58,7 @@ extends_documentation_fragment:
 notes:
   - "User C(keyed_groups) need text keys and treat 0 as empty: write C(azure_update_domain | string)."
   - A cached answer is used without any request until it times out, until a window of one of its VMs opens or closes, or until an option changes that
-    decides what is read. What Azure has changed meanwhile it does not know; every redeploy reads the VM again before it acts.
+    decides what is read. Every redeploy reads the VM again before it acts.
 author:
   - fleetops contributors (@fleetops)
 """
@@ -76,7 +78,7 @@ keyed_groups:
     prefix: tier
 
 ---
-# 50-overlay.azure_maintenance.yml, beside 10-estate.azure_rm.yml: groups for hosts that azure_rm adds
+# 50-overlay.azure_maintenance.yml, beside 10-fleet.azure_rm.yml: groups for hosts that azure_rm adds
 plugin: fleetops.azure_maintenance.azure_maintenance
 overlay: true
 """

@@ -186,7 +186,7 @@ temp_disk:
           returned: always
           sample: true
         local:
-          description: Whether it lies on a local NVMe disk, which Azure gives back without a file system.
+          description: Whether it lies on a local NVMe disk, which Azure returns without a file system.
           type: bool
           returned: always
           sample: true

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lb_backend_info
-short_description: Tell in which backend pools of Azure load balancers a VM is, and with which administrative state
+short_description: List the backend pools of Azure load balancers that a VM is in, with its administrative state
 version_added: 1.0.0
 description:
   - Reads the administrative state (C(adminState)) of one VM's members in backend pools of Azure load balancers, which
     M(fleetops.azure_maintenance.lb_backend_state) changes.
-  - A VM that is in no pool has no members here, and is no error.
+  - A VM that is in no pool has no members. That is no error.
   - Pools of network interfaces and pools of addresses are read, in load balancers of the SKU Standard.
 extends_documentation_fragment:
   - fleetops.azure_maintenance.backend_members

@@ -10,14 +10,14 @@ module: lb_backend_state
 short_description: Take a VM out of the backend pools of Azure load balancers, and bring it back
 version_added: 1.0.0
 description:
-  - Sets the administrative state (C(adminState)) of one VM's members in backend pools of Azure load balancers. With V(down) a member gets no new
-    connections, whatever its health probe says; established TCP connections go on until they end by themselves.
-  - A pool is written as a whole, as it was read but for the state of this VM's members, and only if nobody changed it in between. Where somebody did, it is
-    read and written again. The module waits for Azure to be done with each pool.
+  - Sets the administrative state (C(adminState)) of one VM's members in backend pools of Azure load balancers.
+  - With V(down) a member gets no new connections, whatever its health probe says. Established TCP connections go on until they end.
+  - A pool is written as a whole, with only the state of this VM's members changed. When the pool changed in between, it is read and written again.
+  - The module waits until Azure has finished with each pool.
   - Pools of network interfaces and pools of addresses are handled, in load balancers of the SKU Standard.
 options:
   members:
-    description: Members of pools, as RV(previous) returns them, instead of a VM. Those that are not there any more are named in RV(left).
+    description: Members of pools, as RV(previous) returns them, instead of a VM. Members that do not exist any more are named in RV(left).
     type: list
     elements: dict
     suboptions: &member
@@ -30,7 +30,7 @@ options:
         type: str
         required: true
       ip:
-        description: Its private address. A member of the same name that shows another one is left alone.
+        description: Its private address. A member of the same name with another address is not changed.
         type: str
       admin_state:
         description: Its administrative state.
@@ -39,22 +39,24 @@ options:
   restore:
     description:
       - Members of pools, as RV(previous) returned them, to get the state back that they had then.
-      - Only those that are still V(down) are changed. What somebody else changed meanwhile, or took away, is left alone and named in RV(left).
+      - Only those that are still V(down) are changed. Members that changed meanwhile, or do not exist any more, are named in RV(left).
     type: list
     elements: dict
     suboptions: *member
   state:
     description:
-      - V(down) takes the VM out, V(up) has it take connections whatever its probe says, V(none) leaves it to the probe.
-      - V(down) is refused where a rule of the load balancer has no health probe, for there it has no effect.
+      - V(down) takes the VM out of service.
+      - V(up) lets it take connections whatever its probe says.
+      - V(none) leaves it to the probe.
+      - V(down) is refused where a rule of the load balancer has no health probe, because it has no effect there.
     type: str
     choices: [down, none, up]
   timeout:
-    description: Seconds in which Azure has to be done with all pools.
+    description: Seconds in which Azure must finish with all pools.
     type: int
     default: 600
   poll_interval:
-    description: Seconds between two looks.
+    description: Seconds between two polls.
     type: int
     default: 3
 extends_documentation_fragment:
@@ -73,8 +75,8 @@ notes:
   - Needs C(Microsoft.Network/loadBalancers/read), C(Microsoft.Network/loadBalancers/backendAddressPools/read) and
     C(Microsoft.Network/loadBalancers/backendAddressPools/write), and to find pools the read actions of the VM and its network interfaces. See the collection's
     docs/permissions.md.
-  - That established connections go on is what Microsoft's article on the administrative state says; the API's reference speaks of resetting them. Do not
-    rely on either, count the connections on the VM.
+  - Microsoft's article on the administrative state says that established connections go on. The API's reference says that they are reset. Count the
+    connections on the VM.
 seealso:
   - module: fleetops.azure_maintenance.lb_backend_info
   - module: fleetops.azure_maintenance.vm_redeploy
@@ -126,7 +128,7 @@ pools:
       web-1-nic-ipconfig1: down
       web-2-nic-ipconfig1: none
 left:
-  description: What O(members) or O(restore) named and was left alone, with the reason.
+  description: Members that O(members) or O(restore) named and that were not changed, with the reason.
   returned: always
   type: list
   elements: dict

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: maintenance_alert
-short_description: Ensure that the right people and programs hear of planned maintenance
+short_description: Ensure the alert that notifies people and programs of planned maintenance
 version_added: 1.0.0
 description:
-  - Ensures the activity-log alert of Azure Service Health for planned maintenance (category C(ServiceHealth), incident type C(Maintenance)) of one
-    subscription, and the action group that says who is told, by mail, webhook or role.
-  - Azure's own mails reach few people. The alert's audience is yours to set, and a webhook may start an automation.
-  - A notice names services and regions, not VMs. Which VMs are affected is what M(fleetops.azure_maintenance.vm_maintenance_info) tells.
+  - Ensures the activity-log alert of Azure Service Health for planned maintenance of one subscription (category C(ServiceHealth), incident type
+    C(Maintenance)).
+  - Ensures the action group with its receivers, by mail, webhook or role.
+  - Azure's own mails reach few people. You set the receivers of this alert, and a webhook may start an automation.
+  - A notice names services and regions, not VMs. M(fleetops.azure_maintenance.vm_maintenance_info) lists the affected VMs.
   - Azure sends every mail address a confirmation when it is added.
 options:
   name:
@@ -27,7 +28,7 @@ options:
   state:
     description:
       - V(absent) removes the alert, and the action group if this module made it and no other activity-log alert of the subscription uses it.
-      - Other users of an action group (metric alerts, log alerts, budgets) are not looked for.
+      - Other uses of an action group (metric alerts, log alerts, budgets) are not checked.
     type: str
     choices: [absent, present]
     default: present
@@ -47,7 +48,7 @@ options:
   regions:
     description:
       - Regions, by short or display name. An empty list means all.
-      - Add V(Global) to hear of notices that name no region as well.
+      - Add V(Global) for notices that name no region.
     type: list
     elements: str
     default: []
@@ -55,10 +56,12 @@ options:
     description: Name of the action group that holds the receivers. Default is O(name).
     type: str
   short_name:
-    description: What mails and text messages call the action group, at most 12 characters. Default is the beginning of its name.
+    description: Name of the action group in mails and text messages, at most 12 characters. Default is the beginning of its name.
     type: str
   emails:
-    description: Mail addresses to tell. As with the other kinds of receiver, an empty list removes all, and without the option they stay as they are.
+    description:
+      - Mail addresses to notify.
+      - As with the other kinds of receivers, an empty list removes all. Without the option they are not changed.
     type: list
     elements: str
   webhooks:
@@ -71,28 +74,30 @@ options:
         type: str
         required: true
       url:
-        description: Where to POST. It is a secret; it is never shown, not in the diff either.
+        description: Where to POST. It is a secret and never shown, also not in the diff.
         type: str
         required: true
   arm_roles:
     description:
-      - Roles whose holders on the subscription get a mail, V(owner), V(contributor), V(reader), V(monitoring_contributor), V(monitoring_reader) or the id of a
-        role definition. Members of groups that hold the role get none.
+      - Roles whose holders on the subscription get a mail.
+      - V(owner), V(contributor), V(reader), V(monitoring_contributor), V(monitoring_reader), or the id of a role definition.
+      - Members of groups that hold the role get none.
     type: list
     elements: str
   action_group_ids:
-    description: ARM ids of action groups of others to tell too. They are used as they are, and never changed.
+    description: ARM ids of other action groups to notify. They are used as they are, and never changed.
     type: list
     elements: str
     default: []
   adopt:
     description:
-      - Take over an action group of this name that this module did not make (its receivers of the kinds given are replaced), or an alert of this
-        name that is about something else. Otherwise the task fails rather than take away what somebody else relies on.
+      - Take over an action group of this name that this module did not make. Its receivers of the kinds set here are replaced.
+      - Take over an alert of this name that is about something else.
+      - Otherwise the task fails in these cases.
     type: bool
     default: false
   tags:
-    description: Tags to set on both; others stay.
+    description: Tags to set on both. Other tags are not changed.
     type: dict
 extends_documentation_fragment:
   - fleetops.azure_maintenance.azure
@@ -103,7 +108,7 @@ attributes:
     details: Reads and compares; writes nothing.
   diff_mode:
     support: full
-    details: Webhook URLs are hidden; one that would be replaced says so.
+    details: Webhook URLs are hidden. One that would be replaced is marked.
   idempotent:
     support: full
     details: Order, letter case and the defaults Azure adds make no difference.
@@ -155,7 +160,7 @@ alert_id:
   type: str
   sample: /subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/monitoring/providers/Microsoft.Insights/activityLogAlerts/vm-maintenance
 action_group_id:
-  description: ARM id of the action group of the receivers, or null when only O(action_group_ids) are told.
+  description: ARM id of the action group of the receivers, or null when only O(action_group_ids) are notified.
   returned: success
   type: str
   sample: /subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/monitoring/providers/Microsoft.Insights/actionGroups/vm-maintenance

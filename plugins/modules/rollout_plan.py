@@ -7,13 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rollout_plan
-short_description: Plan in which waves Azure VMs are redeployed, and say which are skipped and why
+short_description: Plan the waves in which Azure VMs are redeployed
 version_added: 1.0.0
 description:
-  - Reads the whole fleet, so that a set is known completely even when only some of its VMs are targets, and orders the targets into waves.
-  - A wave never holds two failure domains of one set, nor VMs of two paired regions. Every target is in exactly one wave or skipped with a reason.
-  - With O(plan_file) it makes no plan but checks that a reviewed one still holds, and returns what is left of it. It fails with the difference,
-    was and is per VM, when it does not hold.
+  - Reads the whole fleet and orders the targets into waves. A set is known completely, even when only some of its VMs are targets.
+  - A wave never holds two failure domains of one set, nor VMs of two paired regions.
+  - Every target is in exactly one wave, or skipped with a reason.
+  - With O(plan_file) it makes no plan. It checks that the reviewed plan still holds, and returns what is to be done of it. When the plan does not hold, it
+    fails with the difference by VM.
 options:
   hosts:
     description: The targets, host name to ARM id of the VM. Only these are planned.
@@ -25,7 +26,7 @@ options:
     default: {}
   plan_file:
     description:
-      - A plan made earlier, to be applied as it is. Operation and policy are then the plan's; the options for them are not looked at.
+      - A plan made earlier, to be applied as it is. Operation and policy are then the plan's, and the options for them have no effect.
       - Of O(hosts) only those that stand for VMs in it count. A planned VM whose host is not among O(hosts) is skipped as C(not_in_run).
     type: path
   lane:
@@ -33,9 +34,9 @@ options:
     type: int
   error_budget:
     description:
-      - Only checked here, so that one which is not understood is named before a run begins.
-      - Hosts that may fail before the next wave does not begin, as a count, or a percentage of the planned hosts.
-      - Or a mapping of C(overall) and C(per_set), the latter of the planned members of one set, of which no more are taken then.
+      - Failed hosts that are allowed before the run stops, as a count or a percentage of the planned hosts.
+      - Or a mapping of C(overall) and C(per_set). The latter is of the planned members of one set. A set with more failed hosts has no more redeployed.
+      - This module only checks that it can be understood.
     type: raw
     default: 0
   plan_out:
@@ -63,7 +64,7 @@ options:
   max_unavailable:
     description:
       - Members of a set that may be down at once, counting those already down, as a count or a percentage of the set.
-      - Without it a whole failure domain goes at once, while all other members are well.
+      - Without it a whole failure domain goes at once, while all other members are healthy.
     type: str
   min_available:
     description: Members of a set that must stay up, as a count or a percentage.
@@ -75,7 +76,7 @@ options:
     description: VMs per wave and region.
     type: int
   region_pairs:
-    description: V(serial) finishes one region of a pair before the other begins. V(parallel) does not look at pairs.
+    description: V(serial) finishes one region of a pair before the other begins. V(parallel) ignores pairs.
     type: str
     choices: [serial, parallel]
     default: serial
@@ -117,8 +118,8 @@ options:
         elements: raw
   lanes:
     description:
-      - Experimental. Number of parts that the plan is made of, which have no set, region pair or tier in common and may run at the same time.
-      - With O(plan_file) it may be left out; a number other than the plan's is refused.
+      - Experimental. Number of parts of the plan. They have no set, region pair or tier in common and may run at the same time.
+      - Not needed with O(plan_file). A number other than the plan's is refused.
     type: int
     default: 1
   accept:
@@ -127,12 +128,12 @@ options:
     elements: str
     default: []
   refuse:
-    description: Noted hazards that hold a VM back.
+    description: Noted hazards for which a VM is skipped.
     type: list
     elements: str
     default: []
   on_deadline:
-    description: What happens to a VM whose wave would end after its self-service window. V(warn) plans it and says so, V(refuse) skips it.
+    description: What happens to a VM whose wave would end after its self-service window. V(warn) plans it with a warning. V(refuse) skips it.
     type: str
     choices: [warn, refuse]
     default: warn
@@ -142,9 +143,9 @@ options:
     default: 15
   learn_from:
     description:
-      - A report that an earlier rollout wrote. The minutes per VM are then the 90th percentile of its successful redeploys, rounded up;
-        with a mapping in O(minutes_per_vm), they are its C(default).
-      - Measured times hold the wait for Scheduled Events, so O(scheduled_events_minutes) counts as 0.
+      - A report that an earlier rollout wrote. The minutes per VM are then the 90th percentile of its successful redeploys, rounded up.
+      - With a mapping in O(minutes_per_vm), they are its C(default).
+      - Measured times include the wait for Scheduled Events, so O(scheduled_events_minutes) counts as 0.
     type: path
   scheduled_events_minutes:
     description: Minutes Azure waits in each wave for guests that listen to Scheduled Events.
@@ -159,7 +160,7 @@ options:
     type: bool
     default: false
   next_command:
-    description: The command that applies the plan, to be named at the end of RV(text). Empty leaves out what to do next.
+    description: The command that applies the plan, to print at the end of RV(text).
     type: str
 extends_documentation_fragment:
   - fleetops.azure_maintenance.azure
@@ -258,7 +259,7 @@ plan:
       type: str
       sample: "2026-03-07T01:48:00Z"
     warnings:
-      description: Deadlines that are missed, VMs that look done and yet allow a start, VMs that gain nothing.
+      description: Deadlines that are missed, VMs that are done and yet allow a start, VMs that gain nothing.
       type: list
       elements: str
       sample: []
@@ -277,8 +278,9 @@ read_at:
   sample: "2026-03-07T00:00:00Z"
 text:
   description:
-    - The plan as a table for a person. It names every VM up to 300; above, sets and regions are counted and RV(csv) names the VMs.
-    - Times are in UTC, and beside it in the time zone of the controller where that is another. A deadline less than two hours away is in minutes.
+    - The plan as a table for a person. It names every VM up to 300. Above that it counts sets and regions, and RV(csv) names the VMs.
+    - Times are in UTC, and also in the time zone of the controller where that is another.
+    - A deadline less than two hours away is in minutes.
   returned: success
   type: str
   sample: "Plan for perform_maintenance: 12 VMs in 4 waves, 0 skipped, 18 known"
@@ -288,7 +290,7 @@ csv:
   type: str
   sample: "wave,lane,host,name,id,set,update_domain,region,zone,tier,starts_at,ends_at,deadline,state,reason"
 run_id:
-  description: A name for the run that carries it out.
+  description: A name for the run that applies it.
   returned: success
   type: str
   sample: 20260307T000000Z-5a0c6f0f
@@ -298,7 +300,7 @@ vms:
   type: dict
   sample: {}
 differences:
-  description: What no longer holds, in words, by VM name.
+  description: What no longer holds, as a sentence by VM name.
   returned: when O(plan_file) does not hold any more
   type: dict
   sample: {web-01: "web-01: update domain was 0, is now 1"}

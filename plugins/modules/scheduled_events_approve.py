@@ -11,10 +11,9 @@ short_description: Approve Scheduled Events of an Azure VM, on the VM
 version_added: 1.0.0
 description:
   - Lets events go ahead now instead of at their time.
-  - There is no way back, and an approval counts for every resource of the event.
-  - Approves the events named in O(event_ids), or those that pass O(types) and O(sources) and are about this VM
-    (and O(companions)) and nobody else.
-  - An event that has started already, or is not there any more, is left alone and reported; neither is a failure.
+  - An approval cannot be taken back, and counts for every resource of the event.
+  - Approves the events named in O(event_ids). Or those that pass O(types) and O(sources) and are about this VM (and O(companions)) alone.
+  - An event that has started already, or does not exist any more, is reported and not approved. Neither is a failure.
 options:
   event_ids:
     description: Exactly these events, whatever they are about.
@@ -31,7 +30,7 @@ options:
     elements: str
     choices: [Platform, User]
   companions:
-    description: Other VMs that an event may name beside this one, because they are ready to go down too.
+    description: Other VMs that an event may name beside this one, because they are drained too.
     type: list
     elements: str
     default: []
@@ -41,9 +40,9 @@ options:
     default: 0
   delay:
     description:
-      - Approve that many seconds after this module has answered, from a process that it leaves behind.
-      - The event may take the VM down at once, and the module's answer, and whatever runs beside it, with it.
-      - Whether Azure then took the approval is not reported.
+      - Approve that many seconds after this module has answered, from a background process.
+      - The event may take the VM down at once, before the module's answer is sent.
+      - Whether Azure accepted the approval is then not reported.
     type: int
     default: 0
 attributes:
@@ -55,7 +54,7 @@ attributes:
   idempotent:
     support: full
     details:
-      - Azure does not tell whether an event that has not started yet is approved already.
+      - Azure does not show whether an event that has not started yet is approved already.
       - Until it starts it is approved again, which changes nothing.
 extends_documentation_fragment:
   - fleetops.azure_maintenance.attributes.guest
@@ -93,13 +92,13 @@ already_started:
   elements: str
   sample: []
 gone:
-  description: Ids of O(event_ids) that are not there any more.
+  description: Ids of O(event_ids) that do not exist any more.
   returned: when read
   type: list
   elements: str
   sample: []
 events:
-  description: The events that were asked for, as they were before; their form is that of M(fleetops.azure_maintenance.scheduled_events_info).
+  description: The events that were asked for, as they were before, in the form of M(fleetops.azure_maintenance.scheduled_events_info).
   returned: always
   type: list
   elements: dict

@@ -11,7 +11,7 @@ short_description: Read the Scheduled Events of an Azure VM, on the VM
 version_added: 1.0.0
 description:
   - Lists what is about to happen to this VM and to the other members of its set.
-  - An event that has finished or was cancelled is simply not there any more.
+  - An event that has finished or was canceled is not listed any more.
 options:
   only_own:
     description: Only events that name this VM. When V(false), those of other members of its set too.
@@ -100,7 +100,7 @@ events:
       returned: always
       sample: "2026-03-02T18:29:47Z"
     description:
-      description: Azure's words; null before api-version 2019-04-01.
+      description: Azure's text; null before api-version 2019-04-01.
       type: str
       returned: always
       sample: Host server is undergoing maintenance.
@@ -110,7 +110,7 @@ events:
       returned: always
       sample: 5
 vm_name:
-  description: Name that events give this VM.
+  description: Name that events use for this VM.
   returned: when read
   type: str
   sample: web-03

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: vm_maintenance_info
-short_description: Tell which Azure VMs are under planned maintenance, until when, and whether they can be started now
+short_description: List Azure VMs under planned maintenance, their windows, and whether they can be started now
 version_added: 1.0.0
 description:
-  - Reads whole subscriptions in a few list requests and returns one record per VM or scale-set instance with its maintenance windows, state, update
-    domain, health and hazards, and a summary of it all.
-  - The answer is complete or the task fails, saying what was asked, seen and is missing. A short list is never returned in its place.
-  - VMs that some list names and another has lost are read one by one. Where the bulk status list does not show maintenance blocks, each VM's own view is
-    read, no faster than Azure's documented 25 reads a second and subscription.
+  - Reads whole subscriptions in a few list requests. Returns one record per VM or scale-set instance, and a summary.
+  - A record has the maintenance windows, state, update domain, health and hazards of the VM.
+  - The answer is complete, or the task fails and says what was asked for, seen and missing.
+  - A VM that one list names and another does not show is read by itself.
+  - Where the bulk status list does not show maintenance statuses, each VM's own view is read, at Azure's documented 25 reads a second and
+    subscription.
 options:
   subscriptions:
     description: Subscriptions to read. Default is O(subscription_id), else every subscription the identity can see.
@@ -23,7 +24,7 @@ options:
     default: []
   resource_groups:
     description:
-      - Only VMs of these resource groups (any letter case). Default is all. They are names; a pattern such as V(*) is refused.
+      - Only VMs of these resource groups (any letter case). Default is all. A pattern such as V(*) is refused.
       - The lists of the whole subscription are read all the same, so rights on a resource group alone are not enough.
     type: list
     elements: str
@@ -34,38 +35,43 @@ options:
     elements: str
     default: []
   only_affected:
-    description: Return only VMs that are in a maintenance wave.
+    description: Return only VMs for which maintenance is planned.
     type: bool
     default: false
   query:
     description:
-      - JMESPath expression over a record; VMs for which it is true are returned. For example V(tags.tier == 'web').
+      - JMESPath expression over a record. VMs for which it is true are returned. For example V(tags.tier == 'web').
       - When it is true for none, a warning and RV(summary.text) say so.
     type: str
   addresses:
-    description: Read network interfaces and public IPs too. Without them RV(vms[].addresses) are empty and the hazard dynamic_public_ip is never seen.
+    description:
+      - Read network interfaces and public IPs too.
+      - Without them RV(vms[].addresses) are empty and the hazard dynamic_public_ip is never found.
     type: bool
     default: true
   trust_status_list:
     description:
-      - V(true) takes the bulk status list at its word, so that a VM that it shows without a maintenance block is in no wave. By default that counts only
-        while the list shows somebody in a wave. Else each VM's own view is read, which takes 40 seconds per 1,000 VMs of a subscription after the first 250.
-      - Set it once RV(counts.views_listed) has been equal to RV(counts.vms) during a wave. Then your cloud's list is known to show blocks.
+      - V(true) uses the bulk status list alone. A VM that it shows without a maintenance status has no planned maintenance.
+      - By default that counts only while the list shows the status of some VM. Otherwise each VM's own view is read, which takes 40 seconds per
+        1,000 VMs of a subscription after the first 250.
+      - Set it once RV(counts.views_listed) was equal to RV(counts.vms) during planned maintenance. Then your cloud's list is known to show it.
     type: bool
     default: false
   complete:
     description:
       - V(true) fails when anything could not be read.
-      - V(false) leaves out what could not be read, a subscription, scale set or VM, and names each in RV(left_out) and in a warning. It still fails when
+      - V(false) skips a subscription, scale set or VM that could not be read. Each is named in RV(left_out) and in a warning. It still fails when
         nothing could be read.
     type: bool
     default: true
     aliases: [strict]
   second_opinion:
     description:
-      - Another list of VMs with maintenance ahead to compare with what the instance views say. Differences are in RV(second_opinion); they decide nothing.
-      - V(resource_graph) asks the table C(maintenanceresources) of Azure Resource Graph, V(service_health) the impacted resources of active planned
-        maintenance events. Both may be minutes old. When it cannot be had there is a warning.
+      - Another of Azure's lists of VMs with planned maintenance, to compare with the instance views. Differences are in RV(second_opinion). They
+        decide nothing.
+      - V(resource_graph) is the table C(maintenanceresources) of Azure Resource Graph.
+      - V(service_health) is the impacted resources of active planned maintenance events.
+      - Both may be minutes old. When the list cannot be read, there is a warning.
     type: str
     choices: [none, resource_graph, service_health]
     default: none
@@ -95,7 +101,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   register: maintenance
 
-- name: Say it
+- name: Show the summary
   ansible.builtin.debug:
     var: maintenance.summary.text
 
@@ -216,11 +222,11 @@ vms:
           type: bool
           sample: true
         retry:
-          description: Allowed again after an attempt that came to nothing.
+          description: Allowed again after an attempt that did not succeed.
           type: bool
           sample: false
         self_service_window:
-          description: The pre-emptive window, or null.
+          description: The window in which you may start it, or null.
           type: dict
           sample: {start: "2026-03-02T00:00:00Z", end: "2026-04-06T23:30:00Z"}
         scheduled_window:
@@ -286,7 +292,7 @@ counts:
       type: int
       sample: 18
     affected:
-      description: Those of them that are in a wave.
+      description: VMs of these for which maintenance is planned.
       type: int
       sample: 15
     returned:
@@ -294,7 +300,7 @@ counts:
       type: int
       sample: 15
     gone:
-      description: VMs that vanished while reading, see RV(gone).
+      description: VMs that were deleted while reading, see RV(gone).
       type: int
       sample: 0
     left_out:
@@ -320,15 +326,15 @@ gone:
   elements: str
   sample: []
 left_out:
-  description: What O(complete=false) went without, each a C(subscription) or the C(id) of a VM or scale set, with the C(reason). Always empty otherwise.
+  description: What O(complete=false) skipped, each a C(subscription) or the C(id) of a VM or scale set, with the C(reason). Otherwise empty.
   returned: success
   type: list
   elements: dict
   sample: []
 second_opinion:
   description:
-    - C(source), and ids (lower-case) that are C(only_there) or C(only_here), where here are the VMs in a wave and not done. Null when none was asked for
-      or none was to be had.
+    - C(source), and lower-case ids that are C(only_there) (in the other list) or C(only_here) (in RV(vms), planned and not done).
+    - Null when none was asked for, or it could not be read.
   returned: success
   type: dict
   sample: null

@@ -10,44 +10,48 @@ module: vm_redeploy
 short_description: Start the planned maintenance (or a plain redeploy) of Azure VMs, safely and once
 version_added: 1.0.0
 description:
-  - Starts the self-service maintenance of the VMs named and waits until each is up again. The attempt is given once per VM and iteration, so everything
-    is read again and checked before anything is started, and nothing is ever started twice.
-  - Name only VMs that may be down together. VMs of two update domains of one set are refused, and so is a VM while the rest of its set is not healthy.
-  - Every VM gets an outcome, also when the task fails. The module fails when any VM did not end in would_start, started, succeeded or already_done.
-  - It also fails, with a warning, when another controller started another update domain of a set in the same moment; docs/safety.md says what holds then.
-  - SIGTERM or Ctrl-C ends it after the next look with every outcome told so far; the next run attaches to what is under way.
+  - Starts the self-service maintenance of the VMs named and waits until each is up again.
+  - Azure grants one attempt per VM and iteration. Everything is read again and checked before anything is started, and nothing is started twice.
+  - Name only VMs that may be out of service together. VMs of two update domains of one set are refused.
+  - A VM is refused while the rest of its set is not healthy.
+  - Every VM has an outcome, also when the task fails. The module fails when any VM did not end in would_start, started, succeeded or already_done.
+  - It also fails, with a warning, when another controller started another update domain of a set in the same moment. See docs/safety.md.
+  - SIGTERM or Ctrl-C ends it after the next poll. Every outcome known so far is returned, and the next run waits for the operations that still run.
 options:
   vms:
     description:
-      - ARM ids of the VMs, in any letter case; instances of uniform scale sets too (C(.../virtualMachineScaleSets/pool/virtualMachines/3)), members of
-        flexible ones are VMs. An instance is started by a call of its own, never by one to its whole set.
+      - ARM ids of the VMs, in any letter case.
+      - Instances of uniform scale sets have ids such as C(.../virtualMachineScaleSets/pool/virtualMachines/3). Members of flexible ones are VMs.
+      - An instance is started by a call of its own, never by one to its set.
     type: list
     elements: str
     required: true
   operation:
     description:
       - V(perform_maintenance) starts the planned maintenance of a VM in its self-service window.
-      - V(redeploy) moves a VM to another host, V(reapply) re-applies its state; both need O(since).
+      - V(redeploy) moves a VM to another host.
+      - V(reapply) re-applies its state.
+      - Both need O(since).
     type: str
     choices: [perform_maintenance, redeploy, reapply]
     default: perform_maintenance
   since:
     description:
       - Time of the mail that asks for a V(redeploy) or V(reapply), for example V(2026-03-02T00:00:00Z).
-      - A success after it, in the journal or the activity log, counts as done; without it a second run would do everything again.
+      - A success after it, in the journal or the activity log, counts as done.
     type: str
   accept:
     description:
       - Blocking hazards consented to, by name. A VM with another blocking hazard is refused.
-      - V(unknown_attempt) starts a redeploy or reapply again whose earlier start has no known result and never will, because no activity log can be read.
-        Look at the VM's activity log in the portal and at its boot time first; if it was carried out, there is nothing to do. The consent has no effect
-        while anything still moves on that VM, and none on perform_maintenance, whose one attempt is never made again in doubt.
+      - V(unknown_attempt) starts a redeploy or reapply again whose earlier start has an unknown result, where no activity log can be read.
+      - Before you set it, look at the VM's activity log in the portal and at its boot time. If the earlier start was carried out, there is nothing to do.
+      - It has no effect while anything still moves on that VM, and none on V(perform_maintenance) in O(operation).
     type: list
     elements: str
     choices: [ephemeral_os_disk, completed_but_allowed, not_running, retry_after_abort, temp_disk_in_use, unknown_attempt]
     default: []
   refuse:
-    description: Noted hazards that shall hold a VM back.
+    description: Noted hazards for which a VM is refused.
     type: list
     elements: str
     choices: [temp_disk, dynamic_public_ip, agent_not_ready, failed_extension, spot, scheduled_events_on]
@@ -55,37 +59,41 @@ options:
   max_unavailable:
     description:
       - How many members of a set may be down at once, counting those already down, as a count or a percentage.
-      - Without it, all members that are not named must be well.
+      - Without it, all members that are not named must be healthy.
     type: str
   min_available:
     description: How many members of a set must stay up, as a count or a percentage.
     type: str
   start:
-    description: When V(false) nothing new is started; the call only attaches to what an earlier one started, as a recovery needs.
+    description:
+      - V(false) starts nothing new. The call only waits for what an earlier one started, as a recovery needs.
     type: bool
     default: true
   wait:
-    description: Wait for the end. When V(false), VMs are started and returned as started; run again with V(true) to attach and learn the end.
+    description:
+      - Wait for the end.
+      - V(false) starts the VMs and returns them as started. Run again with V(true) to wait for the end.
     type: bool
     default: true
   timeout:
     description:
-      - Seconds for the whole call. A VM still under way then is returned as still_running and attached to by the next run.
-      - Nothing is started after it, and neither a wait that Azure asks for nor the answer to a start outlasts it.
+      - Seconds for the whole call. A VM that is not done then is returned as still_running, and the next run waits for it.
+      - Nothing is started after it. A Retry-After and the answer to a start do not outlast it.
     type: int
     default: 4500
   poll_interval:
     description:
-      - Seconds between two looks. However short it is, an operation is asked after at most 15 times a minute and a VM read at most 12 times, as Azure allows.
-      - From 10 VMs of a subscription on, one list tells which are still in motion, so that a short interval costs little.
+      - Seconds between two polls.
+      - However short it is, an operation is polled at most 15 times a minute and a VM is read at most 12 times, as Azure allows.
+      - From 10 VMs of a subscription on, one list shows which still change, so that a short interval costs little.
     type: int
     default: 10
   retries:
     description:
-      - How often a VM is tried again in this call when Azure answers RetryLater and still allows a start. The same cap holds after
-        TooManyVMRedeploymentRequests and, with V(retry_after_abort) in O(accept), after an abort. Before each try the VM, its set and
-        all guards are read again.
-      - Each try must begin within O(timeout). V(0) never tries again.
+      - How often a VM is tried again in this call when Azure answers RetryLater and still allows a start. V(0) never tries again.
+      - The same limit holds after TooManyVMRedeploymentRequests and, with V(retry_after_abort) in O(accept), after an abort.
+      - Before each try the VM and its set are read again and all preflight checks are made again.
+      - Each try must begin within O(timeout).
     type: int
     default: 2
   retry_pause:
@@ -94,21 +102,23 @@ options:
     default: 600
   approve_scheduled_events:
     description:
-      - A guest that listens to Scheduled Events makes its own redeploy wait for approval, or 10 to 15 minutes. With V(true) that wait is
-        cut short by approving from outside, through Resource Manager, the events of the VMs that this call started, and no others; the
-        other way, C(redeploy_approve_events) of the role redeploy, lets each guest approve its own from inside.
-      - Azure must publish the events (C(scheduledEventsPolicy) of the VM), and the identity needs the role Scheduled Events Contributor;
-        if not, the reason says so.
+      - A guest that listens to Scheduled Events makes its own redeploy wait for approval, or 10 to 15 minutes.
+      - V(true) approves the events of the VMs that this call started, and no others, from outside, through Resource Manager.
+      - Azure must publish the events (C(scheduledEventsPolicy) of the VM), and the identity needs the role Scheduled Events Contributor.
+        Otherwise the reason says so.
+      - The other way, C(redeploy_approve_events) of the role redeploy, lets each guest approve its own event.
     type: bool
     default: false
   settle_seconds:
-    description: Seconds for which the maintenance block may lag behind its operation, and for which a start that got no answer stays in doubt.
+    description:
+      - Seconds for which the maintenance status may lag behind its operation.
+      - For as long a start that got no answer has an unknown result.
     type: int
     default: 120
   journal:
     description:
       - Directory in which intents and unfinished operations are kept (mode 0600, no secrets). Use the same one for every run.
-      - A relative path counts from the working directory, but inside a playbook from the playbook's folder; better give an absolute one there.
+      - A relative path counts from the working directory, but inside a playbook from the playbook's folder. Set an absolute one there.
     type: path
     default: .azure_maintenance
 extends_documentation_fragment:
@@ -117,13 +127,13 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Reads and evaluates every guard; writes nothing, in Azure or on disk.
+    details: Reads and makes every preflight check. Writes nothing, in Azure or on disk.
   diff_mode:
     support: full
     details: Shows the maintenance state of each VM before and after.
   idempotent:
     support: full
-    details: A VM that is done, by its block or by the journal, is left alone.
+    details: A VM that is done, by its maintenance status or by the journal, is not started.
 seealso:
   - module: fleetops.azure_maintenance.vm_maintenance_info
   - module: fleetops.azure_maintenance.rollout_plan
@@ -155,7 +165,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 vms:
-  description: The outcome of every VM, keyed by the id as it was given, with the same keys on every path; returned on failure too.
+  description: The outcome of every VM, keyed by the id as it was given. The keys are always the same, on failure too.
   returned: always, once the options are valid
   type: dict
   contains:
@@ -169,16 +179,18 @@ vms:
       sample: web-01
     outcome:
       description:
-        - would_start (check mode, or start is false), started (no wait), succeeded, already_done, not_allowed (Azure does not allow it now), refused (a guard),
-          retry_later, aborted, failed, still_running (at the time limit), still_due (moved to a host that is due too), unknown (in doubt).
+        - C(would_start) (check mode, or O(start=false)), C(started) (O(wait=false)), C(succeeded), C(already_done).
+        - C(not_allowed) (Azure does not allow it now), C(refused) (by a preflight check), C(retry_later), C(aborted).
+        - C(failed), C(still_running) (at the time limit), C(still_due) (moved to a host that is due too), C(unknown) (Azure's answer was lost).
+        - The collection's docs/outcomes.md says what to do about each.
       type: str
       sample: succeeded
     reason:
-      description: Why, in words.
+      description: Why, as a sentence.
       type: str
       sample: Azure reports MaintenanceCompleted
     advice:
-      description: What to do next, and for a VM that was left as it is what Azure will do.
+      description: What to do next and, for a VM that was not redeployed, what Azure will do.
       type: str
       sample: Return the VM to service.
     code:
@@ -222,7 +234,7 @@ vms:
       type: str
       sample: "2026-03-02T10:06:41Z"
     elapsed_seconds:
-      description: Seconds between the two, or null.
+      description: Seconds between RV(vms.started_at) and RV(vms.ended_at), or null.
       type: int
       sample: 401
     client_request_id:
@@ -238,7 +250,7 @@ vms:
       type: dict
       sample: {name: web-01, power_state: running}
     after:
-      description: The VM's record when its outcome was known, with its addresses; null when nothing was watched.
+      description: The VM's record when its outcome was known, with its addresses. Null when no operation was watched.
       type: dict
       sample: {name: web-01, power_state: running}
 counts:
@@ -248,11 +260,11 @@ counts:
   sample: {succeeded: 2}
 failure:
   description: What could not be done and why, when the call as a whole failed.
-  returned: when nobody could sign in, or the journal cannot be read
+  returned: when the sign-in failed, or the journal cannot be read
   type: dict
   sample: {doing: sign in, detail: the client secret is wrong}
 msg:
-  description: The counts in words; on failure the first few VMs with their reasons.
+  description: The counts as a sentence. On failure, the first few VMs with their reasons.
   returned: always, once the options are valid
   type: str
   sample: 2 succeeded

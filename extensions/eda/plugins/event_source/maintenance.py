@@ -16,10 +16,10 @@ import typing as t
 from pathlib import Path
 
 DOCUMENTATION = r"""
-short_description: Tell what changes in the planned maintenance of Azure VMs
+short_description: Events for changes in the planned maintenance of Azure VMs
 description:
-  - Polls the VMs of whole subscriptions and emits an event for each change, once for each VM and maintenance wave, also across restarts.
-  - An event is C(event.maintenance) with C(kind), C(vm) (facts), C(wave), C(hours), C(reason), C(more) and C(run); see docs/eda.md.
+  - Polls the VMs of whole subscriptions and emits an event for each change, once for each VM and iteration, also across restarts.
+  - An event is C(event.maintenance) with C(kind), C(vm) (facts), C(wave), C(hours), C(reason), C(more) and C(run). See docs/eda.md.
   - Kinds are C(window_announced), C(self_service_opened), C(deadline_near), C(scheduled_started), C(completed), C(cancelled), and C(error) and
     C(recovered) of the source itself.
   - Options for signing in are those of the modules of this collection, from the same environment variables.
@@ -38,8 +38,8 @@ options:
     elements: str
   query:
     description:
-      - JMESPath over the record of a VM; only those for which it is true.
-      - Do not ask for a maintenance state here, or every change of it looks like a VM that is gone.
+      - JMESPath over the record of a VM. Only VMs for which it is true are watched.
+      - Do not use a maintenance state here. Every change of it would look like a VM that is gone.
     type: str
   interval:
     description: Seconds between two polls.
@@ -51,7 +51,7 @@ options:
     elements: float
     default: [72, 24, 4]
   state_file:
-    description: Where it is kept what was said (mode 0600). Each source needs its own.
+    description: File of the events that were sent (mode 0600). Each source needs its own.
     type: path
     default: ~/.azure_maintenance/announced.json
 """
