@@ -26,7 +26,7 @@ export PATH := $(BIN):$(PATH)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help env system-packages demo demo-again simulator test sanity lint units integration test-long test-clients \
+.PHONY: help env system-packages demo demo-again simulator test sanity lint reference units integration test-long test-clients \
 	bench bench-check bench-reading bench-planner bench-redeploy bench-rolling build clean
 
 help: ## what there is to make
@@ -67,6 +67,10 @@ lint: env ## ansible-lint, the linters of docs and changelog, and retired words
 	$(BIN)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
 	$(BIN)/antsibull-changelog lint
 	$(BIN)/python tests/tools/retired_words.py
+
+reference: env ## pages of all plugins and roles, from their documentation, in build/reference
+	@mkdir -p build/reference
+	$(BIN)/antsibull-docs collection-plugins --use-current --output-format simplified-rst --fqcn-plugin-names --dest-dir build/reference fleetops.azure_maintenance
 
 units: env ## unit tests
 	$(PYTEST) tests/unit -n $(TEST_JOBS) --dist loadfile --junitxml=build/test/units.xml
