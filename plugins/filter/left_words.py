@@ -6,15 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: left_words
-short_description: How a host is left, in words, by its mark
+short_description: How a host is left, as a sentence, by its drain marker
 version_added: 1.0.0
 description:
   - B(Internal to the roles of this collection); what it takes and gives may change without notice.
-  - Begins with C(DRAINED) where the mark records something that has to be undone, and nowhere else.
+  - Begins with C(DRAINED) where the drain marker records something to restore, and nowhere else.
 positional: _input, file
 options:
   _input:
-    description: The mark, or an empty dictionary.
+    description: The drain marker, or an empty dictionary.
     type: dict
     required: true
   file:
@@ -33,7 +33,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: What there is to undo, and where the mark is.
+  description: What there is to restore, and where the drain marker is.
   type: str
 """
 

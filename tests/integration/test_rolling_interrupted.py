@@ -30,7 +30,7 @@ def test_killed_again_and_again(cloud: Cloud, project: Project) -> None:
     assert "web-2 was left drained by an earlier run and is back in service" in moving.out
     assert project.marks() == VM
     ending = stopped.text.partition("INTERRUPTED")[2]
-    assert "LEFT OUT OF SERVICE: web-2, step redeploy; to undo: [{" in ending, stopped.out[-6000:]
+    assert "LEFT OUT OF SERVICE: web-2, step redeploy; to restore: " in ending, stopped.out[-6000:]
     assert "STARTED, END NOT SEEN: web-2: perform_maintenance of" in ending and "Azure accepted it (202)" in ending
     command = "ansible-playbook -i fleet.azure_maintenance.yml fleetops.azure_maintenance.rolling_redeploy"
     assert f"it first returns the hosts above to service, then goes on with the rest: {command}" in ending and stopped.rc == 99

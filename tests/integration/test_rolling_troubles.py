@@ -263,10 +263,10 @@ def test_continue_leaves_sessions_to_the_redeploy(troubled: Troubled, prepared: 
     ("unheard", ""),
 ])
 def test_a_host_that_was_started_and_is_not_proven_stays_drained(troubled: Troubled, prepared: Prepared, host: str, why: str) -> None:
-    """Named with what there is to undo and where its marks are; on the host, too, if that can be looked at."""
+    """Named with what there is to restore and where its marks are; on the host, too, if that can be looked at."""
     seen = troubled.seen
     said = seen.lost(host)
-    assert why in said and "left: DRAINED; to undo:" in said and "haproxy" in said and "services" in said, said
+    assert why in said and "left: DRAINED; to restore:" in said and " ready on " in said and "start " in said, said
     assert str(prepared.project.journal / f"marks/{host}.json") in said
     assert host not in seen.guests or seen.guests[host].marked
     assert host == "unheard" or seen.servers[host] != "UP"

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import typing as t
 
 Mark = t.Mapping[str, t.Any]
@@ -113,11 +112,35 @@ def _changed(entry: Mark) -> bool:
 
 def left_words(mark: Mark, file: str) -> str:
     """How a host is left, behind ``left:``; ``file`` is the controller's copy of the mark."""
-    undo = to_undo(mark)
     place = f"{file} and, on the host, /etc/ansible/facts.d/azure_maintenance.fact"
-    if undo:
-        return f"DRAINED; to undo: {json.dumps(undo)}; the mark is {place}"
-    return f"as it is, for nothing was drained and there is nothing to undo; the mark, where there is one, is {place}"
+    if to_undo(mark):
+        return f"DRAINED; to restore: {restore_words(mark)}; the drain marker is {place}"
+    return f"as it is, for nothing was drained and there is nothing to restore; the drain marker, where there is one, is {place}"
+
+
+def restore_words(mark: Mark) -> str:
+    """What a person does to restore a host by hand, a step for each change that the mark records, in the order of restoring."""
+    host = str(mark.get("host") or "the host")
+    return "; ".join(step for entry in reversed(to_undo(mark)) for step in _steps(entry, host))
+
+
+def _steps(entry: Mark, host: str) -> list[str]:
+    provider = entry.get("provider")
+    if provider == "services" and entry.get("services"):
+        return [f"start {', '.join(entry['services'])} on {host}"]
+    if provider == "haproxy" and entry.get("balancers"):
+        return [f"set server {backend}/{entry.get('server', host)} ready on {balancer}"
+                for balancer, backends in entry["balancers"].items() for backend in backends]
+    if provider == "azure_load_balancer" and entry.get("members"):
+        pools = [(member, str(member.get("pool") or "unknown").rpartition("/")[2]) for member in entry["members"]]
+        return [f"set adminState of {member.get('name', host)} in pool {pool} to {member.get('admin_state', 'none')}" for member, pool in pools]
+    if provider == "kubernetes":
+        return [f"uncordon node {entry.get('node', host)}"]
+    if provider == "temp_disk":
+        return [f"unpack {entry.get('archive', 'the archive')} into {entry.get('mount', 'the temporary disk')} on {host}"]
+    if provider == "tasks" and entry.get("files"):
+        return [f"run {', '.join(entry['files'])} for {host}"]
+    return [f"restore what the provider {provider} drained on {host}"]
 
 
 def start_patience(hosts: t.Iterable[Mark], seconds: int, now: dt.datetime) -> int:

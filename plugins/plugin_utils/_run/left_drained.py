@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 
-from .._mark.recovery import to_undo
+from .._mark.recovery import restore_words
 
 _Json = t.Mapping[str, t.Any]
 
 
 def left(mark: _Json) -> str:
     """The line of a host that still has a mark: out of service only where something was drained."""
-    undo = to_undo(mark)
-    what, rest = ("LEFT OUT OF SERVICE", f"to undo: {json.dumps(undo)}") if undo else ("LEFT MARKED", "nothing was drained")
-    return f"{what}: {mark.get('host')}, step {mark.get('step')}; {rest}; run the playbook again to finish it"
+    steps = restore_words(mark)
+    what, rest = ("LEFT OUT OF SERVICE", f"to restore: {steps}") if steps else ("LEFT MARKED", "nothing was drained")
+    return f"{what}: {mark.get('host')}, step {mark.get('step')}; {rest}; run the playbook again to recover it"
 
 
 def end_not_seen(name: str, attempts: t.Iterable[_Json]) -> t.Iterator[str]:

@@ -95,14 +95,14 @@ def test_what_was_recovered_and_planned_is_told_by_its_wave(told, asked, row):
 
 @pytest.mark.parametrize("undo, words", [
     ([], "LEFT MARKED: web-01, step redeploy; nothing was drained"), ([{**HAPROXY, "balancers": {"lb-1": []}}], "LEFT MARKED: web-01"),
-    ([SERVICES], 'LEFT OUT OF SERVICE: web-01, step redeploy; to undo: [{"provider": "services", "services": ["nginx"]}]')])
+    ([SERVICES], "LEFT OUT OF SERVICE: web-01, step redeploy; to restore: start nginx on web-01")])
 def test_a_host_is_called_out_of_service_only_when_something_was_drained(told, undo, words):
     told.asked("failed")
     told.planned(ID)
     (told.journal / "marks").mkdir()
     (told.journal / "marks/web-01.json").write_text(json.dumps(mark("one", *undo, step="redeploy")))
     told.callback.v2_playbook_on_stats(None)
-    assert [line for line in told.lines if words in line and "run the playbook again" in line] and "to undo: []" not in "".join(told.lines)
+    assert [line for line in told.lines if words in line and "run the playbook again" in line] and "to restore: ;" not in "".join(told.lines)
 
 
 def test_what_was_planned_and_never_asked_about_is_not_started_with_the_reason(told, monkeypatch):
@@ -149,7 +149,7 @@ def test_an_interruption_names_hosts_operations_and_the_command(interrupted):
     vm = VmId.parse(ID)
     journal.intend(vm, {"operation": "perform_maintenance", "iteration": None, "client_request_id": "x", "intent_at": "2026-03-02T10:00:00Z"})
     lines = interrupted.end()
-    assert "INTERRUPTED" in lines[0] and lines[1].startswith("LEFT OUT OF SERVICE: web-01, step redeploy; to undo: ")
+    assert "INTERRUPTED" in lines[0] and lines[1].startswith("LEFT OUT OF SERVICE: web-01, step redeploy; to restore: start nginx on web-01")
     assert lines[2].startswith("STARTED, END NOT SEEN: Web-01: perform_maintenance of 2026-03-02T10:00:00Z; whether Azure got it is not known")
     assert lines[3] == ("Next: run the same command again; it first returns the hosts above to service, then goes on with the rest:\n"
                         "  ansible-playbook -i prod.yml book") and len(lines) == 4

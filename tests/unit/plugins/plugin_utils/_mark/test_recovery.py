@@ -17,7 +17,7 @@ from unit.plugins.marks import HAPROXY, NOW, SERVICES, mark
 from ansible_collections.fleetops.azure_maintenance.plugins.filter import start_patience as patience_filter
 from ansible_collections.fleetops.azure_maintenance.plugins.filter.failure_words import ANOTHER, failure_words
 from ansible_collections.fleetops.azure_maintenance.plugins.filter.left_over import left_over
-from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._mark.recovery import left_words, sort_out, start_patience, to_undo
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._mark.recovery import left_words, restore_words, sort_out, start_patience, to_undo
 
 HOST = "web-01"
 ALIVE = "its process 4711 runs on this machine"
@@ -156,8 +156,18 @@ def test_marks_that_cannot_be_understood_are_told_and_lost_hosts_are_not():
 
 NOTHING = [{"provider": "services", "services": []}, {"provider": "haproxy", "balancers": {"lb-1": [], "lb-2": []}}, {**SERVICES, "finished": True},
            {"provider": "azure_load_balancer", "members": []}, {"provider": "kubernetes", "cordon": False}]
-SOMETHING = [SERVICES, PLACES, HAPROXY, {"provider": "azure_load_balancer", "members": [{}]}, {"provider": "kubernetes", "cordon": True},
-             {"provider": "temp_disk"}, {"provider": "tasks", "files": []}, {"provider": "services"}]
+POOL = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/front/backendAddressPools/web"
+SOMETHING = [
+    (SERVICES, "start nginx on web-01"),
+    (PLACES, "set server web/web-01 ready on lb-1; set server web/web-01 ready on lb-2; set server api/web-01 ready on lb-2"),
+    (HAPROXY, "restore what the provider haproxy drained on web-01"),
+    ({"provider": "azure_load_balancer", "members": [{"pool": POOL, "name": "nic-1", "admin_state": "up"}]}, "set adminState of nic-1 in pool web to up"),
+    ({"provider": "azure_load_balancer", "members": [{}]}, "set adminState of web-01 in pool unknown to none"),
+    ({"provider": "kubernetes", "cordon": True, "node": "node-1"}, "uncordon node node-1"),
+    ({"provider": "temp_disk", "archive": "/srv/a.tar.gz", "mount": "/mnt"}, "unpack /srv/a.tar.gz into /mnt on web-01"),
+    ({"provider": "tasks", "files": ["/etc/back.yml"]}, "run /etc/back.yml for web-01"),
+    ({"provider": "tasks", "files": []}, "restore what the provider tasks drained on web-01"),
+    ({"provider": "services"}, "restore what the provider services drained on web-01")]
 
 
 @pytest.mark.parametrize("undo", [None, [], *([entry] for entry in NOTHING), NOTHING])
@@ -165,13 +175,17 @@ def test_a_host_that_nothing_drained_is_not_called_drained(undo):
     left = {"run_id": "one", "undo": undo}
     assert to_undo(left) == [] and to_undo({}) == []
     for words in (left_words(left, "marks/web-01.json"), left_words({}, "marks/web-01.json")):
-        assert "DRAINED" not in words and "to undo: [" not in words and "nothing was drained" in words and "marks/web-01.json" in words
+        assert "DRAINED" not in words and "to restore: " not in words and "nothing was drained" in words and "marks/web-01.json" in words
 
 
-@pytest.mark.parametrize("entry", SOMETHING, ids=lambda entry: entry["provider"])
-def test_what_was_drained_is_named_and_nothing_else(entry):
-    words = left_words({"undo": [*NOTHING, entry]}, "marks/web-01.json")
-    assert words.startswith(f"DRAINED; to undo: {json.dumps([entry])}; the mark is marks/web-01.json and, on the host, /etc/ansible/facts.d/")
+@pytest.mark.parametrize("entry, steps", SOMETHING)
+def test_what_was_drained_is_named_and_nothing_else(entry, steps):
+    words = left_words({"host": HOST, "undo": [*NOTHING, entry]}, "marks/web-01.json")
+    assert words.startswith(f"DRAINED; to restore: {steps}; the drain marker is marks/web-01.json and, on the host, /etc/ansible/facts.d/")
+
+
+def test_what_was_drained_last_is_restored_first():
+    assert restore_words(mark("one", PLACES, SERVICES)).startswith("start nginx on web-01; set server web/web-01 ready on lb-1; ")
 
 
 def in_hand(heartbeat=NOW, outcome="would_start", **fields):
