@@ -10,9 +10,8 @@ short_description: Hosts that earlier runs left out of service, by what hosts, b
 version_added: 1.0.0
 description:
   - B(Internal to the roles of this collection); what it takes and gives may change without notice.
-  - Puts together the marks that M(fleetops.azure_maintenance.maintenance_mark_info) found on hosts, the notes that balancers keep, and the copies on this
-    controller.
-  - A host that was asked and has no mark is only finished where a copy or a note is left, and only as far as those say.
+  - Puts together the drain markers that M(fleetops.azure_maintenance.maintenance_mark_info) found on hosts and balancers, and those on this controller.
+  - A host that answered and has no drain marker is only recovered where a balancer or this controller has one, and only as far as that says.
 positional: _input
 options:
   _input:
@@ -28,7 +27,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Who is left over
+- name: Find what earlier runs left
   ansible.builtin.debug:
     msg: "{{ {'web-03': found} | fleetops.azure_maintenance.left_over('.azure_maintenance/marks') }}"
 """
@@ -36,9 +35,10 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(finish), the mark by host, of runs that are dead; C(live), the mark by host, of runs that are not, with C(alive) saying why and C(words) whose it
-      is; C(finished), this controller's copy by host, of hosts that another controller has finished; C(unread), why, by host, for marks that cannot
-      be understood.
+    - C(finish), the drain marker by host, of crashed runs.
+    - C(live), the drain marker by host, of active runs. Its C(alive) says why, and its C(words) whose it is.
+    - C(finished), this controller's drain marker by host, of hosts that another controller has recovered.
+    - C(unread), why, by host, for drain markers that cannot be understood.
   type: dict
 """
 

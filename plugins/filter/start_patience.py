@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: start_patience
-short_description: Seconds until a start that a dead run may have sent would show
+short_description: Seconds until a start that a crashed run may have sent would show
 version_added: 1.0.0
 description:
   - B(Internal to the roles of this collection); what it takes and gives may change without notice.

@@ -153,7 +153,7 @@ def settle(module, connect):
     check_seconds(params, "timeout", "poll_interval")
     entries = params["members"] if params["restore"] is None else params["restore"]
     if params["restore"] and not all(entry["admin_state"] for entry in entries):
-        raise OptionsError("an entry of restore has no admin_state; give restore what previous was")
+        raise OptionsError("an entry of restore has no admin_state; set restore to what previous was")
     vm, clock = VmId.parse(params["vm"]) if params["vm"] else None, CLOCK()
     arm = connect(clock)
     work = Work(PoolStore(arm, clock, params["timeout"], params["poll_interval"], module.check_mode))

@@ -11,8 +11,8 @@ short_description: The drain marker, which says who took a host out of service, 
 version_added: 1.0.0
 description:
   - B(Internal to the roles of this collection); its options and return values may change without notice.
-  - Writes the local fact C(/etc/ansible/facts.d/azure_maintenance.fact) on the host, whole or not at all and on disk before anything is changed, and a
-    copy on the controller.
+  - Writes the local fact C(/etc/ansible/facts.d/azure_maintenance.fact) on the host, and a copy on the controller.
+  - It is written atomically, and is on disk before anything is changed.
   - With O(haproxy) it runs on a balancer, and is about a host that is a server there. It reads in which backends the server takes traffic, and writes the
     local fact C(/etc/ansible/facts.d/azure_maintenance_drained_HOST.fact) about it, without a copy. A guest that never returns cannot hide a backend that
     is drained for it. It changes nothing in HAProxy; that is what M(community.general.haproxy) does.
@@ -316,7 +316,8 @@ def wait_for_the_watch(deadline):
     """Raises MarkError when the watch of Scheduled Events does not let go of the host until then, by the monotonic clock."""
     while os.path.lexists(WATCH_MARK):
         if time.monotonic() >= deadline:
-            raise MarkError(f"the host is drained by watch_events for an event of Azure's ({WATCH_MARK}); it was left alone, try again when that is over")
+            raise MarkError(f"the host is drained by watch_events for an event of Azure's ({WATCH_MARK}); nothing was changed. "
+                            "Run again when the event is over")
         time.sleep(1)
 
 

@@ -65,7 +65,7 @@ mark:
     undo:
       - {provider: services, services: [nginx]}
 alive:
-  description: Why the run of the mark must be taken for alive; null when it is dead.
+  description: Why the run of the drain marker counts as active. Null when it crashed.
   returned: always
   type: str
   sample: its process 4711 runs on this machine

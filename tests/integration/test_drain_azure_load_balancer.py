@@ -128,7 +128,7 @@ def test_connections_that_do_not_end_and_changes_of_somebody_else(cloud: clouds.
         cloud.sim.control.patch_balancer("front", {"pool": "blue", "admin_state": {MEMBER["web-1"]: "None"}})
     back = start(project, "restore", arguments=one).finish()
     assert back.rc == 0 and states(cloud)["blue"][MEMBER["web-1"]] == "None", back.out
-    assert "was left alone: it is not in the pool any more" in back.text and "somebody else has set it to none meanwhile" in back.text
+    assert "was left alone: it is not in the pool any more" in back.text and "it was changed by another user to none meanwhile" in back.text
 
 
 def test_nothing_is_written_in_check_mode_or_before_the_checks_pass(cloud: clouds.Cloud, project: Project) -> None:

@@ -117,7 +117,7 @@ def test_no_targets_is_said_and_is_no_failure(arm_project: Project, playbook: st
 
 
 @pytest.mark.parametrize(("variables", "said"), [
-    ({"rollout_max_unavailable": "two"}, "max_unavailable: 'two' is not possible: give a count of VMs such as 2"),
+    ({"rollout_max_unavailable": "two"}, "max_unavailable: 'two' is not possible: set a count of VMs such as 2"),
     ({"rollout_maxparallel": 3}, "rollout_maxparallel: there is no such variable"),
 ], ids=["by the module", "by the role"])
 def test_bad_input_is_named_before_anything_is_touched(arm: Cloud, arm_project: Project, variables: dict[str, Any], said: str) -> None:

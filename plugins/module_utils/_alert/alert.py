@@ -64,7 +64,7 @@ class Wanted:
         if not present:
             return
         if not (self.emails or self.webhooks or self.roles or self.group_ids):
-            raise OptionsError("nobody would be told: give at least one of emails, webhooks, arm_roles or action_group_ids")
+            raise OptionsError("no receiver is set: set at least one of emails, webhooks, arm_roles or action_group_ids")
         for group_id in self.group_ids:
             if not _GROUP_ID.fullmatch(group_id):
                 raise OptionsError(f"action_group_ids: {group_id!r} is not the id of an action group (/subscriptions/<id>/resourceGroups/<group>"

@@ -218,7 +218,7 @@ class Arm:
 
         Raises AzureError when no answer is to be had now.
         """
-        doing = "ask after the operation"
+        doing = "poll the operation"
         try:
             body = self.reader.read(HttpRequest("GET", url), doing, loads)
         except AzureError as error:

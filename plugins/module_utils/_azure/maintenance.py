@@ -157,7 +157,7 @@ class MaintenanceStatus:
         found = []
         if self.completed and self.allowed:
             found.append(Hazard("completed_but_allowed", "Azure reports the maintenance completed and yet allows a start; a new "
-                                "wave may look like this"))
+                                "iteration may look like this"))
         if self.allowed and self.code == "MaintenanceAborted":
             found.append(Hazard("retry_after_abort", f"an earlier attempt was aborted: {self.message or 'no message'}"))
         return found

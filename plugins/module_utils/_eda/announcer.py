@@ -86,9 +86,9 @@ class _StateFile:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = _files.lock(f"{path}.lock")
         except OSError as error:
-            raise OptionsError(f"state_file {path} cannot be used: {error.strerror}; give a path in a directory that can be written") from error
+            raise OptionsError(f"state_file {path} cannot be used: {error.strerror}; set a path in a directory that can be written") from error
         if handle is None:
-            raise OptionsError(f"state_file {path} is in use by another event source; give each its own")
+            raise OptionsError(f"state_file {path} is in use by another event source; set another one for each source")
         self._lock: int | None = handle
         try:
             saved = self._load()

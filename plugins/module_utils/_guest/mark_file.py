@@ -48,8 +48,8 @@ class ClaimedByAnotherRun(MarkError):
 
     def __init__(self, path: str, mark: dict[str, t.Any]) -> None:
         self.mark = mark
-        super().__init__(f"{path} is the mark of run {mark.get('run_id')} of {mark.get('owner')}, step {mark.get('step')}, "
-                         f"last heard of {mark.get('heartbeat')}")
+        super().__init__(f"{path} is the drain marker of run {mark.get('run_id')} of {mark.get('owner')}, step {mark.get('step')}, "
+                         f"last written {mark.get('heartbeat')}")
 
 
 class MarkFile:
@@ -76,13 +76,13 @@ class MarkFile:
         not as it was any more. Raises ClaimedByAnotherRun when the one that is there is neither of this run nor of the run ``take_over``.
         """
         if not _is_undo(mark.get("undo", [])):
-            raise MarkError("undo must be a list of dictionaries, each with the provider that will have to undo it")
+            raise MarkError("undo must be a list of dictionaries, each with the provider that restores it")
         with self._locked():
             before = self.read()
             if before is not None and before.get("run_id") not in {mark["run_id"], take_over} - {None}:
                 raise ClaimedByAnotherRun(self.path, before)
             if before is None and mark.get("undo") is None:
-                raise MarkError(f"the mark {self.path} is gone: another run has finished this host meanwhile. Nothing was changed by this one")
+                raise MarkError(f"the mark {self.path} is gone: another run has recovered this host meanwhile. This run changed nothing")
             kept = dict(before or {})
             if kept and kept["run_id"] != mark["run_id"]:
                 kept["earlier_runs"] = [*kept.get("earlier_runs", []), kept["run_id"]]
@@ -193,7 +193,7 @@ READ_COMMAND = (
     f'echo "== $f"; head -c {MOST_BYTES} < "$f" || exit 1; echo; done; echo "== end"')
 """For any POSIX shell: all marks that a host keeps. It ends with a line of its own, so that a lost rest is noticed.
 
-It fails where marks may be and cannot be seen: a host that somebody drained must not look like one that nobody did.
+It fails where marks may be and cannot be seen: a drained host must not look like one that is not drained.
 """
 
 

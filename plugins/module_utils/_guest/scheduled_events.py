@@ -206,7 +206,7 @@ class Client:
         """The name that events give this VM (an instance of a uniform scale set: SET_NUMBER). Turns nothing on."""
         status, text = self._patiently("GET", NAME_PATH, None, self._clock() + self._patience)
         if status != 200 or not text.strip():
-            words = f"{self.endpoint}: asked for the name of this VM, answered {status}: {text[:120]!r}; give vm_name"
+            words = f"{self.endpoint}: asked for the name of this VM, answered {status}: {text[:120]!r}; set vm_name"
             raise EventsError("refused", words)
         return text.strip()
 

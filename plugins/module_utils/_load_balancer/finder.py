@@ -224,7 +224,7 @@ class Finder:
         if len(found) != 1:
             there = ", ".join(found if found else sorted(str(body.get("name")) for body in bodies)) or "none"
             raise OptionsError(f"{len(found)} load balancers in subscription {self._subscription} are named {text!r} (there are: {there}); "
-                               "give the id")
+                               "set the id")
         return found[0]
 
     def _must_have_admin_states(self, pool: str, down: bool) -> None:

@@ -277,7 +277,7 @@ class _ByEntry:
             elif ip and there and there != ip:
                 self.left[name] = f"it stands for another address now ({there}, not {ip})"
             elif self._restoring and now[name] not in ("down", entry["admin_state"]):
-                self.left[name] = f"somebody else has set it to {now[name]} meanwhile"
+                self.left[name] = f"it was changed by another user to {now[name]} meanwhile"
             elif self._restoring or self._state:
                 targets[name] = entry["admin_state"] if self._restoring else self._state
         return targets

@@ -72,7 +72,7 @@ class ConcurrentStarts:
             reason = self._judge(key)
         except AzureError as error:
             return f"whether another update domain of its set was started at the same time could not be seen: {error}", False
-        return (f"another update domain of its set went down at the same time: {reason}; look at the set now", True) if reason else None
+        return (f"another update domain of its set went down at the same time: {reason}; check the set now", True) if reason else None
 
     def _judge(self, key: str) -> str | None:
         """Why the set does not allow this start, by its other members as they are now."""

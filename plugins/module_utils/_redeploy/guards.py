@@ -19,7 +19,7 @@ from .._azure.vm import Vm
 # Why a VM in this state may not be started, in a sentence an operator can act on.
 STATE_SENTENCES = {
     "not_hosted": "it is deallocated and has no host; when started again it lands on a host of Azure's choice",
-    "not_scheduled": "it is in no maintenance wave",
+    "not_scheduled": "it is in no planned maintenance",
     "unknown": "Azure's answer about its maintenance is not understood; it is never acted on",
     "done": "its maintenance is done",
     "upcoming": "its self-service window begins at {start}",

@@ -109,7 +109,7 @@ class History:
         try:
             return self._past(vm, accept, check)
         except Exception as error:  # whatever it is, it is this VM's alone; while it lasts nothing is started
-            return Past("unknown", f"what earlier runs did to it cannot be told, so nothing was started: {error or type(error).__name__}")
+            return Past("unknown", f"what earlier runs did to it is not known, so nothing was started: {error or type(error).__name__}")
 
     def _past(self, vm: Vm, accept: t.Collection[str], check: bool) -> Past | None:
         attempt = self._journal.last(vm.id, self._operation)
@@ -150,7 +150,8 @@ class History:
             return Past("already_done", f"the activity log shows a successful {self._operation} since {format_time(self._since)}")
         own = attempt and attempt["client_request_id"]
         if activity_log.under_way((event for event in events if event.client_request_id != own), self._arm.now()):
-            return Past("refused", f"the activity log shows a {self._operation} of it that somebody else has under way; run again when that has ended")
+            return Past("refused", f"the activity log shows a {self._operation} of it that this run did not start and that still runs. "
+                                   "Run again when it has ended")
         return None
 
     def _superseded(self, vm: Vm, attempt: Attempt, check: bool) -> bool:

@@ -20,13 +20,13 @@ ADVICE = {
     "succeeded": "Return the VM to service.",
     "already_done": "Nothing to do; the maintenance of this VM was already done.",
     "not_allowed": "Do not start it: read its state.",
-    "refused": "Nothing was started. Mend what the reason names, or give the consent it names, and run again.",
-    "retry_later": "The VM is untouched. Run again in some hours while Azure still allows it.",
-    "aborted": "The VM is untouched and its attempt is spent; a later wave may bring a new one.",
+    "refused": "Nothing was started. Mend what the reason names, or consent to the hazard that it names, and run again.",
+    "retry_later": "The VM was not changed. Run again in some hours while Azure still allows it.",
+    "aborted": "The VM was not changed and its attempt is used. A new iteration may bring another one.",
     "failed": "Look at the VM in Azure before anything else; its attempt may be spent.",
-    "still_running": "Leave the VM drained and run again: the operation is attached to, not started again.",
+    "still_running": "Leave the VM drained and run again: the run waits for the same operation and does not start it again.",
     "still_due": "The VM was moved to another host that is due for maintenance too. It is up; plan it again when a new window begins.",
-    "unknown": "Leave the VM drained and run again later: it is looked at again and never started while in doubt.",
+    "unknown": "Leave the VM drained and run again later: it is read again, and never started while its result is unknown.",
 }
 GOOD = frozenset({"would_start", "started", "succeeded", "already_done"})
 UNTOUCHED = frozenset({"not_allowed", "refused", "retry_later", "aborted"})
@@ -76,7 +76,7 @@ def judge(operation: str, ended: Ended, window_start: dt.datetime | None, after:
     late = ended.state == "failed"
     if operation != "perform_maintenance":
         if ended.state is None and ended.proof is None:
-            return Verdict("unknown", f"the operation cannot be asked after any more, and nothing else shows how it ended. {_WAY_OUT}", "settle")
+            return Verdict("unknown", f"the operation cannot be polled any more, and nothing else shows how it ended. {_WAY_OUT}", "settle")
         reason = f"the operation ended with {ended.error}" if late else ended.proof or f"{operation} succeeded"
         return _guest(after, reason, late)
     status = after.status

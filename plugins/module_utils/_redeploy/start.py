@@ -125,7 +125,7 @@ class Starter:
             reason = self._others.before(vm)
         except AzureError as error:
             return f"its set could not be read again directly before the start: {error}"
-        return f"its set has changed since the guards passed it: {reason}; run again when that has ended" if reason else None
+        return f"its set has changed since the preflight checks passed: {reason}; run again when that has ended" if reason else None
 
     def _leave(self, key: str, words: str) -> None:
         """Not started; what an earlier try came to stays its outcome."""
@@ -139,7 +139,7 @@ class Starter:
         set_key, now = vm.failure_domain.set_key, self._clock.monotonic()
         with self._lock:
             if now > self._stale_at:
-                return Waiting(vm, "its guards are to speak again", now)
+                return Waiting(vm, "its preflight checks are due again", now)
             if self._clock.monotonic() < self._queue.closed_until:
                 return Waiting(vm, "Azure throttles", self._queue.closed_until)
             if set_key in self._one_by_one and set_key in self.moving_sets():

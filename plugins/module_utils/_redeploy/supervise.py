@@ -112,7 +112,7 @@ class Supervisor:
         try:
             self._tell(item, stopping)
         except Exception as error:  # its attempt stays open in the journal, and the other VMs have their outcome
-            self._results.amend(item.vm.key, "unknown", f"its end cannot be told: {error or type(error).__name__}")
+            self._results.amend(item.vm.key, "unknown", f"its end is not known: {error or type(error).__name__}")
 
     def _tell(self, item: Watched, stopping: bool) -> None:
         """The verdict on a VM, in its result and, if it is final, in the journal; or another try."""

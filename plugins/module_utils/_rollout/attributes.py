@@ -168,7 +168,7 @@ def _sequence(vm: Vm, value: t.Any, policy: Policy) -> float:
     number = float(value) if isinstance(value, bool) else _number(value)
     if number is None:
         raise PolicyError("sequence", policy.sequence, (
-            f"it gives {value!r} for {vm.name}; it must give a number, or true for what goes last in its set"))
+            f"it gives {value!r} for {vm.name}; it must give a number, or true for the last one of its set"))
     return number
 
 

@@ -62,7 +62,7 @@ class Calendar:
             zoneinfo.ZoneInfo(zone)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError):
             raise PolicyError(f"{key}.time_zone", zone, (
-                "give a name of the time-zone database such as Europe/Amsterdam (if it is one, this computer lacks the "
+                "set a name of the time-zone database such as Europe/Amsterdam (if it is one, this computer lacks the "
                 "database: install the system's or Python's tzdata)")) from None
         hours = tuple(_hours(item, f"{key}.open[{at}]") for at, item in enumerate(_items(known, "open", key)))
         if known.get("open") is not None and not hours:
@@ -132,7 +132,7 @@ def _without(span: _Span, start: dt.datetime, end: dt.datetime) -> t.Iterator[_S
 
 def _mapping(value: t.Any, known: t.Sequence[str], key: str, example: str) -> t.Mapping[str, t.Any]:
     if not isinstance(value, t.Mapping):
-        raise PolicyError(key, value, f"give a mapping such as {example}")
+        raise PolicyError(key, value, f"set a mapping such as {example}")
     for name in value:
         if name not in known:
             raise PolicyError(f"{key}.{name}", value[name], f"there is no such key; known are {', '.join(known)}")
@@ -142,7 +142,7 @@ def _mapping(value: t.Any, known: t.Sequence[str], key: str, example: str) -> t.
 def _items(value: t.Mapping[str, t.Any], name: str, key: str) -> t.Sequence[t.Any]:
     found = value.get(name)
     if found is not None and (isinstance(found, (str, bytes)) or not isinstance(found, t.Sequence)):
-        raise PolicyError(f"{key}.{name}", found, "give a list")
+        raise PolicyError(f"{key}.{name}", found, "set a list")
     return found or ()
 
 
@@ -152,7 +152,7 @@ def _hours(value: t.Any, key: str) -> Hours:
     if days is None:
         days = DAYS
     if isinstance(days, str) or not isinstance(days, t.Sequence) or not days or any(day not in DAYS for day in days):
-        raise PolicyError(f"{key}.days", days, f"give a list of {', '.join(DAYS)}")
+        raise PolicyError(f"{key}.days", days, f"set a list of {', '.join(DAYS)}")
     start, end = _minute(known.get("from", "00:00"), f"{key}.from"), _minute(known.get("to", "24:00"), f"{key}.to")
     if start == end or start == _MIDNIGHT:
         raise PolicyError(key, dict(known), "it begins when it ends; leave from and to out for the whole day")
@@ -167,7 +167,7 @@ def _minute(value: t.Any, key: str) -> int:
     else:
         minute = value if isinstance(value, int) and not isinstance(value, bool) and value >= 60 else -1
     if not 0 <= minute <= _MIDNIGHT:
-        raise PolicyError(key, value, "give a time of the day in quotes, from '00:00' to '24:00'")
+        raise PolicyError(key, value, "set a time of the day in quotes, from '00:00' to '24:00'")
     return minute
 
 
@@ -188,7 +188,7 @@ def _date(value: t.Any, key: str) -> dt.date:
     try:
         return dt.date.fromisoformat(value)
     except (TypeError, ValueError):
-        raise PolicyError(key, value, "give a date such as '2026-12-24'") from None
+        raise PolicyError(key, value, "set a date such as '2026-12-24'") from None
 
 
 def _clock(minute: int) -> str:

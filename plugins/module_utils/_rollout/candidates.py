@@ -18,23 +18,23 @@ from .attributes import Terms, terms_of
 from .plan import PERFORM_MAINTENANCE, Skip
 from .policy import Policy
 
-# Hazards of the maintenance block; they say nothing about an operation that needs no maintenance wave.
+# Hazards of the maintenance block; they say nothing about an operation that needs no planned maintenance.
 _OF_THE_BLOCK = ("completed_but_allowed", "retry_after_abort")
 
 _MEANING = {
     "not_hosted": "deallocated, so no host has to be left; it gets an updated one when it is started",
-    "not_scheduled": "not in a maintenance wave now; nothing to do",
+    "not_scheduled": "no maintenance is planned for it; nothing to do",
     "unknown": "Azure reports result code {code} or leaves out a window, which is never acted on; see the portal",
     "done": "Azure reports its maintenance completed; nothing to do",
     "upcoming": "its self-service window begins {own_start}; plan again then",
-    "retry_later": "an attempt came to nothing{message} and Azure allows none now; plan again in some hours, before "
+    "retry_later": "an attempt did not succeed{message} and Azure allows none now; plan again in some hours, before "
                    "{own_end}",
     "skipped": "an attempt was aborted{message} and Azure allows no other; it redeploys it itself from {azure_start}",
     "blocked": "Azure allows no start although the self-service window is open until {own_end}; plan again later, else "
                "Azure redeploys it itself from {azure_start}",
     "waiting": "its self-service window ended {own_end}; Azure redeploys it itself from {azure_start}",
     "azure_controlled": "Azure redeploys it itself, at a time of its choice until {azure_end}; have its service ready",
-    "expired": "both windows are over since {azure_end} and Azure does not call it done; look at the VM in the portal",
+    "expired": "both windows are over since {azure_end} and Azure does not report it completed; look at the VM in the portal",
 }
 
 
@@ -153,7 +153,7 @@ def _consented_again(vm: Vm, policy: Policy, now: dt.datetime) -> bool:
 def _not_startable(vm: Vm, now: dt.datetime, operation: str) -> Skip:
     state = "not_hosted" if operation != PERFORM_MAINTENANCE else vm.state(now)
     if state == "done" and vm.status.allowed:
-        return Skip.of(vm, state, "Azure reports its maintenance completed and yet allows a start, as a new wave might "
+        return Skip.of(vm, state, "Azure reports its maintenance completed and yet allows a start, as a new iteration might "
                                   "look; check it, then consent with rollout_accept: [completed_but_allowed]")
     return Skip.of(vm, state, meaning(vm, now))
 

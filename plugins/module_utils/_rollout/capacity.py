@@ -86,7 +86,7 @@ def _held(candidate: Candidate, health: SetHealth, policy: Policy, phases: t.Map
         outside = _in_the_way(candidate, health, phases, most)
         if outside:
             return Skip.of(candidate.vm, "set_not_healthy",
-                           f"{_named(outside)}; {health.label} waits until that is well (or set "
+                           f"{_named(outside)}; {health.label} waits until that member is healthy (or set "
                            f"rollout_max_unavailable: {len(health.unwell) + 1} to count it among those down)")
     # A member that is down already takes nothing away from the set by being redeployed.
     if room is None or room >= (1 if candidate.well else 0):
@@ -97,7 +97,7 @@ def _held(candidate: Candidate, health: SetHealth, policy: Policy, phases: t.Map
     if down:
         return Skip.of(candidate.vm, "set_not_healthy",
                        f"{_named(down)}; with {limits} {health.label} of {health.size} can spare no other member "
-                       "until that is well")
+                       "until that one is healthy")
     return Skip.of(candidate.vm, "set_too_small",
                    f"{health.label} has {health.size} members and {limits} leaves none to take; lower "
                    "rollout_min_available to redeploy it")

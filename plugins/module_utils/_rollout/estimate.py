@@ -98,11 +98,11 @@ def learn(report: t.Any) -> Learnt:
     """
     vms = report.get("vms") if isinstance(report, t.Mapping) else None
     if not isinstance(vms, list) or not all(isinstance(vm, t.Mapping) for vm in vms):
-        raise PlanError("it is not the report of a rollout; give the report.json that rolling_redeploy wrote")
+        raise PlanError("it is not the report of a rollout; set the report.json that rolling_redeploy wrote")
     seconds = sorted(vm["elapsed_seconds"] for vm in vms if vm.get("outcome") == "succeeded" and _measured(vm))
     if not seconds:
         raise PlanError(f"none of the {len(vms)} VMs in it has a redeploy that succeeded in a measured time; "
-                        "give another report, or minutes_per_vm")
+                        "set another report, or minutes_per_vm")
     # Nearest rank: a time that was seen, and the longest one while there are fewer than ten.
     slow = seconds[math.ceil(QUANTILE * len(seconds)) - 1]
     return Learnt(max(1, math.ceil(slow / 60)), len(seconds))

@@ -94,7 +94,7 @@ class _Story:
         limits = (("max_parallel", self.policy.max_parallel), ("per_region", self.policy.per_region))
         caps = [f"rollout_{name}: {value}" for name, value in limits if value]
         if caps:
-            return f"waits for room in a wave ({', '.join(caps)})"
+            return f"waits for a place in a wave ({', '.join(caps)})"
         if self.policy.soak_minutes:
             return f"waits for the soak of {one.label}"
         return f"{one.label} has fewer waves left than others"

@@ -33,7 +33,7 @@ def at_least(least: int) -> Option:
     def read(key: str, value: t.Any) -> int:
         text = str(value).strip()
         if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or int(text) < least:
-            raise PolicyError(key, value, f"give a whole number of at least {least}")
+            raise PolicyError(key, value, f"set a whole number of at least {least}")
         return int(text)
     return Option(read, {"type": "integer", "minimum": least})
 
@@ -46,7 +46,7 @@ def share(least: int, most_percent: int, why: str) -> Option:
         except ValueError:
             limit = None
         if limit is None:
-            raise PolicyError(key, value, 'give a count of VMs such as 2, or a percentage of the set such as "25%"')
+            raise PolicyError(key, value, 'set a count of VMs such as 2, or a percentage of the set such as "25%"')
         if limit.value < least or (limit.percent and limit.value > most_percent):
             raise PolicyError(key, value, why)
         return str(limit) if limit.percent else limit.value
@@ -66,7 +66,7 @@ def hazards(known: t.Sequence[str], others: t.Sequence[str], why_not: str) -> Op
     """A list of hazard names of one kind; ``why_not`` says why the other kind has no place here."""
     def read(key: str, value: t.Any) -> tuple[str, ...]:
         if isinstance(value, (str, bytes)) or not isinstance(value, t.Iterable):
-            raise PolicyError(key, value, "give a list of hazard names")
+            raise PolicyError(key, value, "set a list of hazard names")
         for name in (names := list(value)):
             if name in others:
                 raise PolicyError(key, name, why_not)
@@ -79,14 +79,14 @@ def hazards(known: t.Sequence[str], others: t.Sequence[str], why_not: str) -> Op
 def _flag(key: str, value: t.Any) -> bool:
     """True or false."""
     if not isinstance(value, bool):
-        raise PolicyError(key, value, "give true or false")
+        raise PolicyError(key, value, "set true or false")
     return value
 
 
 def _expression(key: str, value: t.Any) -> str:
     """A JMESPath expression; whether it parses is seen when it is used."""
     if not isinstance(value, str) or not value.strip():
-        raise PolicyError(key, value, "give a JMESPath expression over the record of a VM, such as tags.role")
+        raise PolicyError(key, value, "set a JMESPath expression over the record of a VM, such as tags.role")
     return value.strip()
 
 
@@ -95,7 +95,7 @@ def _tier(key: str, value: t.Any) -> str | tuple[str, ...]:
     if isinstance(value, str):
         return _expression(key, value)
     if not isinstance(value, t.Sequence) or not value or not all(isinstance(name, str) and name for name in value):
-        raise PolicyError(key, value, "give a JMESPath expression such as tags.tier, or a list of Ansible groups in "
+        raise PolicyError(key, value, "set a JMESPath expression such as tags.tier, or a list of Ansible groups in "
                                       "order")
     twice = sorted({name for name in value if list(value).count(name) > 1})
     if twice:
@@ -110,7 +110,7 @@ def _canary(key: str, value: t.Any) -> int | str:
     try:
         return at_least(1).read(key, value)
     except PolicyError:
-        raise PolicyError(key, value, "give how many VMs go first, from 1, or a JMESPath expression that is true for "
+        raise PolicyError(key, value, "set how many VMs go first, from 1, or a JMESPath expression that is true for "
                                       "them; leave it out to go without") from None
 
 
@@ -119,7 +119,7 @@ def _minutes(key: str, value: t.Any) -> int | dict[str, int]:
     if not isinstance(value, t.Mapping):
         return at_least(1).read(key, value)
     if not value or not all(isinstance(group, str) and group for group in value):
-        raise PolicyError(key, value, "give whole minutes, or a mapping such as {default: 15, databases: 40}")
+        raise PolicyError(key, value, "set whole minutes, or a mapping such as {default: 15, databases: 40}")
     return {group: at_least(1).read(f"{key}.{group}", value[group]) for group in sorted(value)}
 
 

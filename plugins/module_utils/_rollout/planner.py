@@ -154,7 +154,7 @@ def _checked(vms: t.Iterable[Vm]) -> list[Vm]:
         if before and before.id == vm.id:
             raise PlanError(f"{vm.id} is in the fleet twice; a plan needs every VM once")
         if vm.host and hosts.setdefault(vm.host, vm) is not vm:
-            raise PlanError(f"host {vm.host} stands for two VMs, {hosts[vm.host].id} and {vm.id}; give each its own")
+            raise PlanError(f"host {vm.host} stands for two VMs, {hosts[vm.host].id} and {vm.id}; name another host for one of them")
     return fleet
 
 
@@ -163,9 +163,9 @@ def _completed_but_allowed(fleet: t.Iterable[Vm], operation: str, policy: Policy
              and any(hazard.name == "completed_but_allowed" for hazard in hazards_of(vm, operation))]
     if names:
         fate = ("they are treated as due, by your consent" if "completed_but_allowed" in policy.accept else
-                "they are left alone; check them, and if a new wave has begun consent with "
+                "they are skipped. Check them. If a new iteration has begun, consent with "
                 "rollout_accept: [completed_but_allowed]")
-        yield (f"COMPLETED BUT ALLOWED AGAIN: {', '.join(sorted(names))}: Azure calls the maintenance completed and "
+        yield (f"COMPLETED BUT ALLOWED AGAIN: {', '.join(sorted(names))}: Azure reports the maintenance completed and "
                f"yet allows a start; {fate}")
 
 

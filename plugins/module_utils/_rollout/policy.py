@@ -109,9 +109,9 @@ class Policy:
 
 _OPTIONS: dict[str, Option] = {
     "max_unavailable": share(
-        1, 100, 'with less than 1 nothing could ever go; give a count from 1, or "1%" to "100%"'),
+        1, 100, 'with less than 1 nothing could ever go; set a count from 1, or "1%" to "100%"'),
     "min_available": share(
-        0, 99, 'keeping all members up leaves none to redeploy; give a count, or at most "99%"'),
+        0, 99, 'keeping all members up leaves none to redeploy; set a count, or at most "99%"'),
     "max_parallel": at_least(1),
     "per_region": at_least(1),
     "region_pairs": choice(REGION_PAIRS),

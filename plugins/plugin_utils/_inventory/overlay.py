@@ -75,7 +75,7 @@ def check_new(hosts: Hosts, pairs: t.Iterable[tuple[str, Record]], id_vars: t.Se
         there = azure_id(name, hosts[name], id_vars) if name in hosts else None
         if there not in (None, record["id"].lower()):
             raise OptionsError(f"{name} would be {record['id']}, but an earlier source has it as {there}; read both subscriptions by one file, "
-                               "or give hostnames that tell the VMs apart")
+                               "or set hostnames that tell the VMs apart")
 
 
 def _match_ids(hosts: Hosts, records: t.Sequence[Record], id_vars: t.Sequence[str], found: dict[int, str]) -> list[str]:
@@ -106,7 +106,7 @@ def _match_names(hosts: t.Iterable[str], records: t.Sequence[Record], names_of: 
             continue  # nobody of that name, or somebody with a host already: this one is another machine
         if len(candidates) > 1:
             one, other = (records[at]["id"] for at in candidates[:2])
-            raise OptionsError(f"overlay: host {host} could be {one} or {other}; set its azure_vm_id, or give hostnames that tell them apart")
+            raise OptionsError(f"overlay: host {host} could be {one} or {other}; set its azure_vm_id, or set hostnames that tell them apart")
         at = candidates[0]
         if at in found:
             raise OptionsError(f"overlay: hosts {found[at]} and {host} could both be {records[at]['id']}; set azure_vm_id on the one that is")

@@ -136,7 +136,7 @@ def alive_because(mark: t.Mapping[str, t.Any], now: dt.datetime) -> str | None:
         if _runs(process):
             return f"its process {process['pid']} runs on this machine"
         left = next(_left_behind(process), None)
-        return f"its process {process['pid']} is gone, but a worker of it, process {left}, is still at it on this machine" if left else None
+        return f"its process {process['pid']} is gone, but a worker of it, process {left}, still works on this machine" if left else None
     try:
         ends = dt.datetime.strptime(str(mark.get("expires")), _FORMAT).replace(tzinfo=dt.timezone.utc)
     except ValueError:
@@ -147,4 +147,4 @@ def alive_because(mark: t.Mapping[str, t.Any], now: dt.datetime) -> str | None:
 def describe(mark: t.Mapping[str, t.Any]) -> str:
     """Whose mark it is and how far it got, for people."""
     return (f"run {mark.get('run_id', '?')} of {mark.get('owner', '?')}, step {mark.get('step', '?')}, since {mark.get('since', '?')}, "
-            f"last heard of {mark.get('heartbeat', '?')}")
+            f"last written {mark.get('heartbeat', '?')}")

@@ -190,7 +190,7 @@ def test_a_run_that_was_killed_is_dead_once_its_worker_is(controller):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(workers[0], signal.SIGKILL)
     assert found["found"]["mark"]["run_id"] == "one" and found["found"]["alive"] == (
-        f"its process {run.pid} is gone, but a worker of it, process {workers[0]}, is still at it on this machine")
+        f"its process {run.pid} is gone, but a worker of it, process {workers[0]}, still works on this machine")
     assert found["now"]["alive"] is None
 
 

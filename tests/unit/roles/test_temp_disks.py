@@ -102,7 +102,7 @@ def test_every_mount_is_seen_again_or_made_again(tmp_path, mounted):
     include = {"ansible.builtin.include_tasks": str(ROLES / "verify/tasks/after.yml")}
     load = {"ansible.builtin.include_vars": str(ROLES / "verify/vars/main.yml")}
     failed = playbook(tmp_path, hosts, [load, include])
-    local = "the local NVMe disk is not mounted at /gone any more: Azure gives it back without a file system. Make one and mount it, by a service of the " \
+    local = "the local NVMe disk is not mounted at /gone any more: Azure returns it without a file system. Make one and mount it, by a service of the " \
             "host's or in verify_temp_disk_tasks"
     assert failed == {"gone": local, "two": local, "tried": local, "scsi": "the temporary disk is not mounted at /mnt/scsi any more"}
     assert {path.name for path in tmp_path.glob("ran-*")} == {"ran-made", "ran-tried"}

@@ -48,7 +48,7 @@ def test_members_that_are_gone_or_changed_are_said_and_left_alone(cloud, execute
     code, result = execute(None, restore=previous + others)
     assert code == 0 and not result["changed"] and len(writes(cloud)) == count
     assert {entry["reason"] for entry in result["left"]} == {
-        "it is not in the pool any more", "somebody else has set it to none meanwhile", "the pool is not there any more",
+        "it is not in the pool any more", "it was changed by another user to none meanwhile", "the pool is not there any more",
         "it stands for another address now (10.1.0.6, not 10.1.0.99)"}
     code, result = execute(members=previous)
     assert code == 0 and brief(result["previous"]) == {("blue", MINE): "none"} and [entry["name"] for entry in result["left"]] == [MINE]

@@ -123,7 +123,7 @@ def test_a_group_in_use_stays_and_a_foreign_alert_is_refused(execute, stored):
 
 @pytest.mark.parametrize("params, words", [
     ({"resource_group": "nowhere"}, "create the resource group first"), ({"resource_group": "nowhere", "check": True}, "create the resource group first"),
-    ({"regions": ["westeurop"]}, "did you mean westeurope"), (NOBODY, "nobody would be told"),
+    ({"regions": ["westeurop"]}, "did you mean westeurope"), (NOBODY, "no receiver is set"),
     ({"subscription_id": None}, "set subscription_id or AZURE_SUBSCRIPTION_ID"), ({"subscription_id": "x"}, "correct subscription_id"),
     ({"subscription_id": "x", "state": "absent"}, "correct subscription_id"), ({"credential": 2}, "give the identity the role Monitoring Contributor"),
     ({"webhooks": [{"name": "eda", "url": "s3cret.example.org"}]}, "URL of 'eda' does not begin with https://")])

@@ -119,7 +119,8 @@ def test_check_mode_writes_nothing(host, params, there):
 def test_another_runs_mark_ends_it_and_is_told(host, params):
     host.file.replace(mark("theirs", SERVICES))
     result = host.run(1, **params)
-    assert result["foreign"] == mark("theirs", SERVICES) == host.file.read() and "is the mark of run theirs of theirs@bastion, step drain" in result["msg"]
+    assert result["foreign"] == mark("theirs", SERVICES) == host.file.read()
+    assert "is the drain marker of run theirs of theirs@bastion, step drain" in result["msg"]
 
 
 def test_taking_over_and_removing(host):
@@ -153,7 +154,7 @@ def test_a_mark_that_cannot_be_understood_is_left_alone(host):
 def test_while_the_watch_has_the_host_nothing_is_written(host):
     host.drain_by_watch()
     result = host.run(1, watch_timeout=30, undo=CANDIDATES)
-    assert "drained by watch_events" in result["msg"] and "it was left alone, try again when that is over" in result["msg"]
+    assert "drained by watch_events" in result["msg"] and "nothing was changed. Run again when the event is over" in result["msg"]
     assert host.slept == 30 and host.file.read() is None and host.asked == []
 
 

@@ -69,9 +69,9 @@ def test_policy_options_reach_the_plan(execute):
 
 
 @pytest.mark.parametrize("options, words", [
-    ({"max_unavailable": "two"}, "max_unavailable: 'two' is not possible: give a count of VMs such as 2"),
+    ({"max_unavailable": "two"}, "max_unavailable: 'two' is not possible: set a count of VMs such as 2"),
     ({"max_unavailable": 0}, "max_unavailable: '0' is not possible: with less than 1 nothing could ever go"),
-    ({"max_parallel": 0}, "max_parallel: 0 is not possible: give a whole number of at least 1"), ({"tier": []}, "tier: [] is not possible"),
+    ({"max_parallel": 0}, "max_parallel: 0 is not possible: set a whole number of at least 1"), ({"tier": []}, "tier: [] is not possible"),
     ({"exclude": "tags.=="}, "exclude 'tags.==' is not a JMESPath expression"), ({"accept": ["no_such_hazard"]}, "'no_such_hazard'"),
     ({"hosts": {}}, "hosts is empty"), ({"lanes": 9}, "lanes: 9 is not possible"), ({"canary": "0"}, "canary: '0' is not possible"),
     ({"calendar": {"open": []}}, "calendar.open: [] is not possible"), ({"minutes_per_vm": "soon"}, "minutes_per_vm: 'soon' is not possible"),

@@ -210,7 +210,7 @@ def test_regions_are_spelled_as_notices_spell_them():
 
 
 @pytest.mark.parametrize("options, words", [
-    ({"emails": [], "webhooks": None, "arm_roles": None, "action_group_ids": []}, "nobody would be told"),
+    ({"emails": [], "webhooks": None, "arm_roles": None, "action_group_ids": []}, "no receiver is set"),
     ({"name": "a/b"}, "name 'a/b' cannot be a name"),
     ({"action_group": "ops."}, "action_group 'ops.'"), ({"short_name": "thirteen-char"}, "has 13 characters; Azure takes 1 to 12"),
     ({"emails": ["nobody"]}, "'nobody' is not a mail address"), ({"arm_roles": ["boss"]}, "neither a role definition's id nor one of owner,"),

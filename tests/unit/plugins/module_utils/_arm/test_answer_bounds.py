@@ -84,7 +84,7 @@ def test_a_read_ends_in_its_own_error(quick, name, read):
     make, words = ALL[name]
     listener.answer = make(200)
     begun = time.monotonic()
-    with pytest.raises(AzureError, match=rf"could not (read the VM|ask after the operation).*({words}|no whole answer)"):
+    with pytest.raises(AzureError, match=rf"could not (read the VM|poll the operation).*({words}|no whole answer)"):
         READS[read](arm, listener.url)
     assert time.monotonic() - begun < 3
 

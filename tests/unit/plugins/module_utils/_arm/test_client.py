@@ -194,7 +194,7 @@ def test_an_operation_that_tells_nothing_now_is_an_error_not_an_end(bare):
     arm, listener = bare
     for status, body in ((500, None), (409, {"error": {"code": "X"}}), (200, "<html>"), (200, []), (200, ["Succeeded"]), (200, "3"), (202, "<html>")):
         listener.answer = reply(status, body)
-        with pytest.raises(AzureError, match="could not ask after the operation"):
+        with pytest.raises(AzureError, match="could not poll the operation"):
             arm.operation(f"{listener.url}/operations/1")
 
 

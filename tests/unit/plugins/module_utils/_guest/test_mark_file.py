@@ -204,7 +204,7 @@ def test_the_first_undo_of_a_run_stays_and_other_providers_are_added(file):
 def test_another_runs_mark_is_neither_written_nor_removed(file):
     file.write(mark("theirs", SERVICES))
     for todo in (lambda: file.write(mark("mine")), lambda: file.write(mark("mine"), take_over="other"), lambda: file.remove("mine", "other")):
-        with pytest.raises(ClaimedByAnotherRun, match="run theirs of theirs@bastion, step drain, last heard of 2026-03-02T08:16:02Z") as caught:
+        with pytest.raises(ClaimedByAnotherRun, match="run theirs of theirs@bastion, step drain, last written 2026-03-02T08:16:02Z") as caught:
             todo()
         assert caught.value.mark == file.read() == mark("theirs", SERVICES)
     assert file.remove("mine", "theirs")["run_id"] == "theirs" and file.read() is None and file.remove("theirs") is None

@@ -358,7 +358,7 @@ def test_the_own_name(service: Service, client: Client) -> None:
     service.answers = [answer(200, "web-03\n"), answer(404)]
     assert client.own_name() == "web-03"
     assert service.seen[0][1].startswith("/metadata/instance/compute/name?")
-    with pytest.raises(EventsError, match="give vm_name"):
+    with pytest.raises(EventsError, match="set vm_name"):
         client.own_name()
 
 

@@ -153,7 +153,7 @@ def test_throttled_for_longer_than_the_time_limit(cloud):
 
 @pytest.mark.parametrize("news, outcome, words", [
     ({"solo": {"allowed": False}}, "not_allowed", "blocked"), ({"solo": {"code": "MaintenanceCompleted"}}, "already_done", "done"),
-    ({"solo": {"wave": None}}, "not_allowed", "no maintenance wave"), ({"solo": {"power": "stopped"}}, "refused", "not_running"),
+    ({"solo": {"wave": None}}, "not_allowed", "no planned maintenance"), ({"solo": {"power": "stopped"}}, "refused", "not_running"),
     ({"solo": {"provisioning": "updating"}}, "refused", "another operation")])
 def test_what_changed_during_the_wait_is_respected(cloud, news, outcome, words):
     cloud.post_fault("solo", status=429, retry_after=60)

@@ -33,7 +33,7 @@ def test_every_state_has_its_sentence():
 
 
 @pytest.mark.parametrize("fields, state, words", [
-    ({"status": None}, "not_scheduled", "no maintenance wave"), ({"power_state": "deallocated"}, "not_hosted", "deallocated"),
+    ({"status": None}, "not_scheduled", "no planned maintenance"), ({"power_state": "deallocated"}, "not_hosted", "deallocated"),
     ({"status": status(own=(1, 2), allowed=False)}, "upcoming", "begins at 2026-03-11T12:00:00Z"),
     ({"status": status(own=(-3, -1), allowed=False)}, "waiting", "ended at 2026-03-09T12:00:00Z"),
     ({"status": status(code="Strange")}, "unknown", "never acted on")])

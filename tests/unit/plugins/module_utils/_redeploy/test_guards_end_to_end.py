@@ -19,7 +19,7 @@ SINCE = format_time(dt.datetime.now(dt.timezone.utc) - dt.timedelta(hours=3))
 # state of the cloud -> state, outcome, words of the reason
 STATES = [
     ({"power": "deallocated"}, "not_hosted", "not_allowed", "deallocated"),
-    ({"wave": None}, "not_scheduled", "not_allowed", "no maintenance wave"),
+    ({"wave": None}, "not_scheduled", "not_allowed", "no planned maintenance"),
     ({"code": "Sublimated", "allowed": True}, "unknown", "not_allowed", "never acted on"),
     ({"code": "MaintenanceCompleted"}, "done", "already_done", "done"),
     ({"wave": "next"}, "upcoming", "not_allowed", "begins at"),

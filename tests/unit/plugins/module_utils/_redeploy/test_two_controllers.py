@@ -59,7 +59,7 @@ def test_another_start_after_the_guards_and_the_intent(pair):
     journal.intend = intend_late
     result = one.run()
     assert (outcome(result), outcome(seen[0])) == ("refused", "started") and pair.executed() == [pair.names[1]]
-    assert f"{pair.names[1]} (" in result["msg"] and "since the guards passed it" in result["msg"] and not result["changed"]
+    assert f"{pair.names[1]} (" in result["msg"] and "since the preflight checks passed" in result["msg"] and not result["changed"]
     assert journal.last(one._results.ids[pair.id(pair.names[0]).lower()], "perform_maintenance") is None, "its intent is settled: nothing was executed"
     journal.close()
     pair.clock.sleep(60)

@@ -53,12 +53,12 @@ def test_the_next_start(options, moment, minutes, start):
 
 
 @pytest.mark.parametrize("options, words", [
-    (["mon"], "calendar: .* give a mapping"), ({"opened": []}, "calendar.opened: .* no such key; known are time_zone, open, closed"),
+    (["mon"], "calendar: .* set a mapping"), ({"opened": []}, "calendar.opened: .* no such key; known are time_zone, open, closed"),
     ({"time_zone": "Mars/Olympus"}, "calendar.time_zone: 'Mars/Olympus' .* tzdata"), ({"time_zone": 3}, "calendar.time_zone"),
-    ({"open": []}, "calendar.open: .* without an open hour"), ({"open": "always"}, "calendar.open: .* give a list"),
-    ({"open": ["mon"]}, r"calendar.open\[0\]: .* give a mapping"), ({"open": [{"day": "mon"}]}, r"calendar.open\[0\].day: .* no such key"),
-    ({"open": [{"days": []}]}, r"calendar.open\[0\].days"), ({"open": [{"days": "mon"}]}, "give a list of mon"),
-    ({"open": [{"days": ["monday"]}]}, "give a list of mon"), ({"open": [{}, {"from": "25:00"}]}, r"calendar.open\[1\].from: '25:00'"),
+    ({"open": []}, "calendar.open: .* without an open hour"), ({"open": "always"}, "calendar.open: .* set a list"),
+    ({"open": ["mon"]}, r"calendar.open\[0\]: .* set a mapping"), ({"open": [{"day": "mon"}]}, r"calendar.open\[0\].day: .* no such key"),
+    ({"open": [{"days": []}]}, r"calendar.open\[0\].days"), ({"open": [{"days": "mon"}]}, "set a list of mon"),
+    ({"open": [{"days": ["monday"]}]}, "set a list of mon"), ({"open": [{}, {"from": "25:00"}]}, r"calendar.open\[1\].from: '25:00'"),
     ({"open": [{"from": "8 pm"}]}, "in quotes"), ({"open": [{"to": 22}]}, r"calendar.open\[0\].to: 22"), ({"open": [{"to": "12:60"}]}, "12:60"),
     ({"open": [{"from": "08:00", "to": "08:00"}]}, "begins when it ends"), ({"closed": ["Christmas"]}, r"calendar.closed\[0\]: 'Christmas'"),
     ({"closed": [{"from": "2026-12-24"}]}, r"calendar.closed\[0\].to: None"),

@@ -138,8 +138,8 @@ def test_a_vm_that_another_operation_runs_on_is_skipped():
 def test_places_in_a_set_and_under_a_cap():
     found = why(plan([*web((0, 0, 1)), vm("one"), vm("two")], policy(max_parallel=2, max_unavailable=2), NOW))
     assert found == {"web-01": "set web has most waves left (2); update domain 0", "web-02": "set web has most waves left (2); update domain 0",
-                     "web-03": "follows update domain 0 of set web; update domain 1", "one": "waits for room in a wave (rollout_max_parallel: 2)",
-                     "two": "waits for room in a wave (rollout_max_parallel: 2)"}
+                     "web-03": "follows update domain 0 of set web; update domain 1", "one": "waits for a place in a wave (rollout_max_parallel: 2)",
+                     "two": "waits for a place in a wave (rollout_max_parallel: 2)"}
 
 
 def test_places_behind_tiers_regions_canaries_and_soaks():

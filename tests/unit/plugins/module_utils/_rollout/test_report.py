@@ -37,11 +37,11 @@ def made(*hosts, command="run again"):
 
 
 def test_every_planned_host_has_its_outcome_in_the_order_of_the_waves():
-    found = made(host("a", **DONE), host("b", __rollout_lost_words="b: no -- left: untouched", redeploy_result={**REDEPLOY, "outcome": "failed"}),
+    found = made(host("a", **DONE), host("b", __rollout_lost_words="b: no -- left: not changed", redeploy_result={**REDEPLOY, "outcome": "failed"}),
                  host("c", __rollout_left_out="c: its set", __rollout_stopped=STOPPED), host("d", __rollout_stopped=STOPPED))
     assert [(one["host"], one["vm"], one["wave"], one["outcome"]) for one in found["hosts"]] == [
         ("a", "A", 1, "succeeded"), ("b", "B", 1, "lost"), ("c", "C", 2, "left_out"), ("d", "D", 2, "not_started")]
-    assert [one["reason"] for one in found["hosts"]] == ["Azure reports it", "b: no -- left: untouched", "c: its set", STOPPED.partition(". Not")[0]]
+    assert [one["reason"] for one in found["hosts"]] == ["Azure reports it", "b: no -- left: not changed", "c: its set", STOPPED.partition(". Not")[0]]
     assert found["totals"] == {"planned": 4, "succeeded": 1, "lost": 1, "left_out": 1, "not_started": 1, "skipped": 1}
     assert (found["next"], found["stopped"], found["not_started"]) == ("run again", STOPPED, ["c", "d"])
     assert (list(found["lost"]), list(found["left_out"]), len(found["vms"])) == (["b"], ["c"], 2)

@@ -95,7 +95,7 @@ def test_a_worker_that_outlives_its_run_is_named():
     run, process, worker, parent, itself, own = orphan("sleep")
     with run.stdout, ended(worker):
         assert parent != run.pid and process["pid"] == run.pid
-        assert alive(process) == f"its process {run.pid} is gone, but a worker of it, process {worker}, is still at it on this machine"
+        assert alive(process) == f"its process {run.pid} is gone, but a worker of it, process {worker}, still works on this machine"
         assert itself is None, "it does not count itself"
         assert own == {**process, "pid": worker, "started": process_of(worker)["started"]}, "who took the worker in is not the run"
         other = {**process, "command": process_of(os.getpid())["command"]}
@@ -113,7 +113,7 @@ def test_the_same_command_once_more_does_not_count_itself():
     run, process, worker, parent, itself, own = orphan("ask")
     with run.stdout, ended(worker, parent):
         assert itself is None, "asked by a worker of the second run"
-        assert alive(process) == f"its process {run.pid} is gone, but a worker of it, process {parent}, is still at it on this machine"
+        assert alive(process) == f"its process {run.pid} is gone, but a worker of it, process {parent}, still works on this machine"
         assert own["pid"] == parent
 
 
@@ -182,5 +182,5 @@ def test_a_boot_of_this_machine_is_a_machine_of_its_own(sleeper):
 
 def test_times_and_words():
     assert stamp(NOW) == "2026-03-02T08:30:00Z" and stamp(NOW.astimezone(dt.timezone(dt.timedelta(hours=2))), 90) == "2026-03-02T08:31:30Z"
-    assert describe(mark("one")) == "run one of one@bastion, step drain, since 2026-03-02T08:16:02Z, last heard of 2026-03-02T08:16:02Z"
-    assert describe({}) == "run ? of ?, step ?, since ?, last heard of ?"
+    assert describe(mark("one")) == "run one of one@bastion, step drain, since 2026-03-02T08:16:02Z, last written 2026-03-02T08:16:02Z"
+    assert describe({}) == "run ? of ?, step ?, since ?, last written ?"

@@ -240,7 +240,7 @@ def test_the_filter_reads_the_copies_and_says_whose_they_are(tmp_path):
     (tmp_path / ".lock").write_text("")
     result = left_over({HOST: asked()}, str(tmp_path))
     assert list(result["finish"]) == [HOST] and list(result["live"]) == ["web-02.example.com"]
-    assert result["finish"][HOST]["words"] == "run one of one@bastion, step drain, since 2026-03-02T08:16:02Z, last heard of 2026-03-02T08:16:02Z"
+    assert result["finish"][HOST]["words"] == "run one of one@bastion, step drain, since 2026-03-02T08:16:02Z, last written 2026-03-02T08:16:02Z"
     assert result["live"]["web-02.example.com"]["alive"] == "its step may take until 2999-01-01T00:00:00Z"
     assert left_over({}, str(tmp_path / "none")) == {"finish": {}, "live": {}, "finished": {}, "unread": {}}
 
