@@ -10,18 +10,18 @@ type: aggregate
 short_description: One live line per wave, and the outcome of every VM at the end
 version_added: 1.0.0
 description:
-  - Prints a plan as the table that it is, as wide as the terminal; before a question (C(rollout_confirm)) always, whatever O(show_plan) says.
-  - While a wave is being redeployed, prints how many of its VMs are done and which are waited for, whenever that changes and every half minute.
-  - After each wave prints its outcomes, the share of the rollout that is done, and the time left at this pace, with the soak that is still to come.
-  - At the end of the run prints a table with wave, update domain, outcome and duration of every planned VM, also when a whole wave failed and
-    ansible-core ended the run early. A VM that was left out of its wave or not started is in it with the reason; one whose host was lost is C(lost),
-    wherever that was. A host that an earlier run had left is C(recovered) or C(not_recovered).
-  - Below it says how many VMs had which outcome, what to do next, with the command, and where the report of the run is.
-  - Then names every host that this run leaves out of service, however the run ended, with what there is to undo.
-  - After an interruption (Ctrl-C, SIGTERM, or an error that ends ansible-core itself) it names the hosts that are out of service, the VMs whose operation was
-    started and not seen ending, and the command that finishes it. Ansible-core calls no callback then.
-  - A command that is named repeats playbook, inventory, limit and this collection's own variables; of other variables only the names, for their values may
-    be secret.
+  - Prints the plan as a table, as wide as the terminal. Before a question (C(rollout_confirm)) it always does, whatever O(show_plan) is.
+  - While a wave is redeployed, prints how many of its VMs are done and which are waited for, whenever that changes and every half minute.
+  - After each wave prints its outcomes, the share of the rollout that is done, and the time left at this pace, soak included.
+  - At the end prints a table with wave, update domain, outcome and duration of every planned VM, also when ansible-core ended the run early.
+  - In that table a skipped VM (C(left_out)) or one that was not started has its reason. A VM whose host failed elsewhere is C(lost). A host that an earlier
+    run left is C(recovered) or C(not_recovered).
+  - Below the table prints the totals, the next command, and the path of the report.
+  - Then names every host that this run leaves out of service, with the steps that restore it.
+  - After an interruption (Ctrl-C, SIGTERM, or an error that ends ansible-core itself) names the hosts that are out of service, the VMs whose operation was
+    started and whose end was not seen, and the command that recovers them.
+  - A printed command repeats playbook, inventory, limit and this collection's own variables. Of other variables it has only the names, because their values
+    may be secret.
   - Works with the playbook C(fleetops.azure_maintenance.rolling_redeploy) and with any play that calls
     M(fleetops.azure_maintenance.vm_redeploy).
 requirements:
@@ -193,7 +193,7 @@ class CallbackModule(CallbackBase):
         ids = data["invocation"]["module_args"]["hosts"]
         for host, why in data["left_out"].items():
             self._results[ids[host].lower()] = {"name": host, "outcome": "left_out", "reason": why, "update_domain": None, "elapsed_seconds": None}
-            self._say(f"left out: {why}")
+            self._say(f"skipped: {why}")
 
     def _take(self, vms):
         self._results.update(vms)

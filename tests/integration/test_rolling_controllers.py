@@ -34,9 +34,10 @@ def test_a_live_run_is_left_alone_and_named(cloud: Cloud, project: Project, tmp_
     finally:
         if first.process.poll() is None:
             first.kill()
-    assert seen.rc != 0 and "Another run is at work on web-1 (run" in seen.text, seen.out
-    assert re.search(r"run (\S+) of \S+@\S+, step drain, since \S+, last heard of \S+; its process \d+ runs on this machine", seen.text)
-    assert hidden.rc != 0 and "LOST web-2" in hidden.text and "its set is not ours alone: marked: " in hidden.text, hidden.out
+    assert seen.rc != 0 and "Another run is active on web-1 (run" in seen.text, seen.out
+    assert re.search(r"run (\S+) of \S+@\S+, step drain, since \S+, last written \S+; its process \d+ runs on this machine", seen.text)
+    assert hidden.rc != 0 and "FAILED web-2" in hidden.text, hidden.out
+    assert "another run has a member of its set, or a member is unreachable: marked: " in hidden.text, hidden.out
     assert "left: in service" in hidden.text and other.marks() == []
     assert done.rc == 0, done.out
     assert cloud.posts() == {"web-1": 1}
@@ -60,7 +61,8 @@ def test_a_mark_from_another_machine_holds_until_it_expires(cloud: Cloud, projec
     late = project.write("files/late.yml", [{"name": "Be quicker", "ansible.builtin.shell": write % json.dumps(mark)}])
     beaten = project.playbook("rolling_redeploy", rollout_hooks_before_drain=[str(late)])
     assert beaten.rc != 0 and not cloud.writes() and project.marks() == [], beaten.out
-    assert re.search(r"LOST web-2 .* is the mark of run elsewhere-1 .* -- left: web-2 is out of service for run elsewhere-1 of alice@bastion", beaten.text)
+    said = r"FAILED web-2 .* is the drain marker of run elsewhere-1 .* -- left: web-2 is out of service for run elsewhere-1 of alice@bastion"
+    assert re.search(said, beaten.text)
     assert cloud.marked(["web-2"]) == ["web-2"] and not cloud.service_up("web-2") and cloud.backends()["web-2"] == "DOWN"
     held = project.playbook("rolling_redeploy")
     assert held.rc != 0 and "elsewhere-1 of alice@bastion, step drain" in held.text and "2099-01-01T00:00:00Z" in held.text, held.out

@@ -18,8 +18,8 @@ TWO_WAVES = ("web-1", "web-4", "web-2")
 
 def lost(run: Run, host: str) -> str:
     """What was said about a lost host."""
-    assert f"LOST {host}" in run.text, run.out[-6000:]
-    return run.text.split(f"LOST {host}", 1)[1][:2500]
+    assert f"FAILED {host}" in run.text, run.out[-6000:]
+    return run.text.split(f"FAILED {host}", 1)[1][:2500]
 
 
 def report(project: Project) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def test_all_points_in_order_also_when_a_whole_wave_is_lost_and_nothing_follows_
     assert by_point["before_run", None]["hosts"] == ["web-1", "web-2", "solo-1"] and by_point["before_run", None]["waves"] == 3
     assert "after_verify says no" in by_point["on_failure", 2]["reason"] and "left: as it is, for nothing was drained" in by_point["on_failure", 2]["reason"]
     last = by_point["after_run", None]
-    assert (last["succeeded"], last["lost"], last["not_started"]) == (["web-1"], ["web-2"], ["solo-1"]) and "1 done, 1 lost" in last["summary"]
+    assert (last["succeeded"], last["lost"], last["not_started"]) == (["web-1"], ["web-2"], ["solo-1"]) and "1 done, 1 failed" in last["summary"]
     assert run.rc != 0 and run.recap()["web-2"]["failed"] == 1 and arm.posts() == {"web-1": 1, "web-2": 1}
     assert "STOPPED before wave 3: of the canaries web-2 did not come through. Not started: solo-1" in run.text
     report = json.loads((here.journal / "report.json").read_text(encoding="utf-8"))
@@ -81,7 +81,7 @@ def test_all_points_in_order_also_when_a_whole_wave_is_lost_and_nothing_follows_
     ({"before_wave": "true", "after_run": "true"},
      ["STOPPED at wave 1: a hook of before_wave failed: before_wave says no. Not started: web-", "a hook of after_run failed: after_run says no"]),
     ({"before_drain": "inventory_hostname == 'web-4'", "after_wave": "true"},
-     ["LOST web-4 (update domain 0 of WEB): before_drain says no -- left: in service", "LOST web-1 (update domain 0 of WEB): not redeployed, because web-4",
+     ["FAILED web-4 (update domain 0 of WEB): before_drain says no -- left: in service", "FAILED web-1 (update domain 0 of WEB): not redeployed, because web-4",
       "STOPPED at wave 1: a hook of after_wave failed: after_wave says no. Not started: web-2"]),
 ])
 def test_what_a_failing_hook_stops(arm: Cloud, here: Project, failing: dict[str, str], said: list[str]) -> None:

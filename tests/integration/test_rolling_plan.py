@@ -67,7 +67,7 @@ class Fates:
 
     def left_out(self, name: str) -> str:
         """Why a host was left out, as the run said it."""
-        found = re.search(rf"LEFT OUT of wave (\d), untouched: ({name}: .*?)\"", self.run.text)
+        found = re.search(rf"SKIPPED in wave (\d), not changed: ({name}: .*?)\"", self.run.text)
         assert found, f"{name} was not left out\n{self.run.out}"
         return f"wave {found[1]}: {found[2]}"
 
@@ -144,7 +144,7 @@ def test_what_changed_since_the_plan_is_left_out(fates: Fates) -> None:
 def test_the_report_and_the_end_of_the_screen_say_who_was_left_out(fates: Fates) -> None:
     said = report(fates.project)
     assert sorted(said["left_out"]) == ["away-1", "away-2", "fine-2", "gone-1", "kept-1", "lost-1", "pair-0"] and said["stopped"] is None
-    assert "plan what is left: ansible-playbook -i fleet.azure_maintenance.yml fleetops.azure_maintenance.plan" in fates.run.text
+    assert "then plan the rest: ansible-playbook -i fleet.azure_maintenance.yml fleetops.azure_maintenance.plan" in fates.run.text
     assert "left_out" in fates.run.out[fates.run.out.index("PLAY RECAP"):]
 
 

@@ -208,7 +208,7 @@ def test_the_last_servers_of_a_backend_are_not_drained_together(refused: Refused
     run = refused.run
     assert run.rc != 0 and not refused.posts and refused.left == [], run.out
     for host in last_ones:
-        (said,) = [line for line in run.out.splitlines() if f"LOST {host} " in line]
+        (said,) = [line for line in run.out.splitlines() if f"FAILED {host} " in line]
         total, gone = len(refused.servers["lb-2"]), [name for name in last_ones if name != host]
         assert f"drain refused: backend 'web' on lb-2 would have 0 of {total} servers up (" in said and "left: in service" in said
         assert all(f"{name} is about to be drained, too" in said for name in gone) and "drain_haproxy_min_up is 1. Nothing was drained. Bring a" in said

@@ -174,7 +174,7 @@ def started(cloud: Cloud, name: str) -> float:
     ("untold", "drain refused: backend 'web' on lb-2 would have 0 of 1 server up, drain_haproxy_min_up is 1. Nothing was drained. Add a server, or name"),
 ])
 def test_what_is_wrong_from_the_start_is_named_and_left_untouched(refused: Seen, host: str, said: str) -> None:
-    assert said in refused.lost(host) and "left: untouched" in refused.lost(host)
+    assert said in refused.lost(host) and "left: not changed" in refused.lost(host)
 
 
 def test_a_host_that_fails_its_preparation_stops_the_run_before_its_wave(refused: Seen, prepared: Prepared) -> None:
@@ -198,8 +198,8 @@ def test_within_the_budget_all_others_go_on(troubled: Troubled) -> None:
 
 def test_unreachable_in_the_preparation(troubled: Troubled) -> None:
     """Its wave goes on without it, but no other domain of its set."""
-    assert "left: untouched" in troubled.seen.lost("away") and troubled.seen.in_service("away")
-    assert "untouched: mate: the rest of its set is not healthy: away" in troubled.seen.run.text
+    assert "left: not changed" in troubled.seen.lost("away") and troubled.seen.in_service("away")
+    assert "not changed: mate: the rest of its set is not healthy: away" in troubled.seen.run.text
 
 
 def test_a_member_that_is_down_holds_its_set_back(troubled: Troubled) -> None:
@@ -325,7 +325,7 @@ def test_what_is_not_mended_stays_drained(early: Seen, host: str) -> None:
 def test_nothing_new_is_started_before_all_is_finished(early: Seen) -> None:
     assert early.run.rc != 0 and early.posts == dict.fromkeys(STARTED, 1), early.run.out
     assert early.marks == ["fallen", "slow"]
-    assert "Still drained from an earlier run: fallen, slow" in early.run.text
+    assert "Left drained by an earlier run: fallen, slow" in early.run.text
 
 
 def test_an_archive_that_came_back_is_unpacked_and_one_that_was_unpacked_is_not_unpacked_again(early: Seen) -> None:

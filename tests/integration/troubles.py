@@ -158,7 +158,7 @@ class Seen:
 
     def lost(self, host: str) -> str:
         """The line about a lost host."""
-        found = [line for line in self.run.out.splitlines() if f"LOST {host} " in line or f"LOST {host}:" in line]
+        found = [line for line in self.run.out.splitlines() if f"FAILED {host} " in line or f"FAILED {host}:" in line]
         assert len(found) == 1, f"{host}: {found}\n{self.run.out[-6000:]}"
         return found[0]
 

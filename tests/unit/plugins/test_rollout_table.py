@@ -62,7 +62,7 @@ def told(monkeypatch, tmp_path):
 def test_a_host_that_its_wave_begins_without(told):
     told.planned(ID)
     told.ok(RECHECK, {"left_out": {"web-01": "Web-01: gone"}, "invocation": {"module_args": {"hosts": {"web-01": ID}}}})
-    assert "left out: Web-01: gone" in "".join(told.lines) and told.rows() == [("1", "web-01", "left_out")]
+    assert "skipped: Web-01: gone" in "".join(told.lines) and told.rows() == [("1", "web-01", "left_out")]
 
 
 @pytest.mark.parametrize("plan", [None, []], ids=["no plan", "an empty plan"])
