@@ -38,7 +38,7 @@ def findings(path: Path, words: dict[str, str]) -> Iterator[tuple[int, str, str]
     """Line, word and what to write instead. A word that is quoted, or a part of a name, is code."""
     for first, text in texts(path):
         for word, instead in words.items():
-            pattern = rf"(?<![\w.'\"`]){word}(?![\w'\"`]|:\s)".replace(" ", r"\s+")
+            pattern = rf"(?<!C\()(?<![\w.'\"`]){word}(?![\w'\"`]|:\s)".replace(" ", r"\s+")
             for match in re.finditer(pattern, text, 0 if word != word.lower() else re.IGNORECASE):
                 yield first + text.count("\n", 0, match.start()), " ".join(match[0].split()), instead
 
