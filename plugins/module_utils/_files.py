@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of our own: the one bounded read, atomic write and lock. Only a regular file that is ours is opened; no link is followed, no pipe waited for.
+"""Files of our own: the one bounded read, atomic write, appended line and lock. Only a regular file that is ours is opened; no link is followed, no pipe waited for.
 
 Standard library only, Python 3.9 or newer: it runs on the controller and on guests, where the role watch_events installs this very file.
 """
@@ -67,6 +67,21 @@ def replace(path: str, content: bytes, mode: int = 0o600) -> None:
             os.unlink(partial)
         raise
     sync(folder)
+
+
+def append(path: str, line: bytes) -> None:
+    """Add a line to a file of lines, private to this user, and on disk when this returns. Several processes may do so at once.
+
+    A line that a process began and did not end, because it was killed or the disk was full, is ended first, so that it spoils no other.
+    Raises NotOurs when what is there is no regular file of ours, OSError when it cannot be written.
+    """
+    with os.fdopen(t.cast(int, _locked(_open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND), wait=True)), "r+b", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        begun = size > 0 and os.pread(file.fileno(), 1, size - 1) != b"\n"
+        content = memoryview((b"\n" if begun else b"") + line + b"\n")
+        while content:
+            content = content[file.write(content):]
+        os.fsync(file.fileno())
 
 
 def lock(path: str, wait: bool = False) -> int | None:

@@ -257,3 +257,36 @@ def test_a_written_file_has_its_mode_whatever_the_umask(folder):
         os.umask(before)
     assert [stat.S_IMODE(os.stat(folder / name).st_mode) for name in ("private", "public")] == [0o600, 0o644]
     assert sorted(os.listdir(folder)) == ["private", "public"]
+
+
+def test_lines_are_appended_whole_and_one_that_was_cut_short_spoils_no_other(folder):
+    path = folder / "lines"
+    _files.append(str(path), b"one")
+    with path.open("ab") as file:
+        file.write(b"tw")  # killed in the middle of it
+    _files.append(str(path), b"three")
+    assert path.read_bytes() == b"one\ntw\nthree\n" and stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_processes_that_append_at_once_lose_no_line(folder):
+    path = folder / "lines"
+    children = []
+    for number in range(4):
+        child = os.fork()
+        if child == 0:
+            for turn in range(50):
+                _files.append(str(path), f"{number}-{turn} {'x' * 5000}".encode())
+            os._exit(0)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    lines = path.read_text().splitlines()
+    assert {line.split()[0] for line in lines} == {f"{number}-{turn}" for number in range(4) for turn in range(50)} and len(lines) == 200
+    assert {len(line.split()[1]) for line in lines} == {5000}
+
+
+def test_nothing_is_appended_to_what_is_not_ours(folder):
+    (folder / "target").write_text("")
+    (folder / "lines").symlink_to(folder / "target")
+    with pytest.raises(_files.NotOurs, match="a symbolic link"):
+        _files.append(str(folder / "lines"), b"one")
+    assert (folder / "target").read_text() == ""
