@@ -16,7 +16,8 @@ description:
   - At the end prints a table with wave, update domain, outcome and duration of every planned VM, also when ansible-core ended the run early.
   - In that table a skipped VM (C(left_out)) or one that was not started has its reason. A VM whose host failed elsewhere is C(lost). A host that an earlier
     run left is C(recovered) or C(not_recovered).
-  - Below the table prints the totals, the next command, and the path of the report.
+  - Below the table prints the totals, the next command, and the path of the report. A run that ended early has written none; then the callback
+    writes it, from the log of the run.
   - Then names every host that this run leaves out of service, with the steps that restore it.
   - After an interruption (Ctrl-C, SIGTERM, or an error that ends ansible-core itself) names the hosts that are out of service, the VMs whose operation was
     started and whose end was not seen, and the command that recovers them.
@@ -69,14 +70,17 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._errors
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.journal import Journal
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.estimate import seconds_left
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.report import ending, why_not_started
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.run_state import FAILED
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.table import WIDTH, render
 from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._run import left_drained
 from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._run.command import again
+from ansible_collections.fleetops.azure_maintenance.plugins.plugin_utils._run.run_folder import RunFolder
 
 _REDEPLOY = "fleetops.azure_maintenance.vm_redeploy"
 _PLAN = "fleetops.azure_maintenance.rollout_plan"
 _RECHECK = "fleetops.azure_maintenance.rollout_recheck"
 _MARK = "fleetops.azure_maintenance.maintenance_mark"
+_EVENT = "fleetops.azure_maintenance.rollout_event"
 _QUESTIONS = ("pause", "ansible.builtin.pause", "ansible.legacy.pause")
 _COLOURS = {"succeeded": "green", "already_done": "green", "recovered": "green", "would_start": "cyan", "would_recover": "cyan", "started": "cyan"}
 _REMIND_SECONDS = 30
@@ -146,12 +150,8 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_ok(self, result):
         self._learn(result)
         facts = result._result.get("ansible_facts") or {}
-        if facts.get("__rollout_lost_words"):
-            self._lost[result._host.get_name()] = str(facts["__rollout_lost_words"])
         if facts.get("__rollout_recovery"):
             self._recover(result._host.get_name(), facts["__rollout_recovery"])
-        if facts.get("__rollout_stopped"):
-            self._stopped = str(facts["__rollout_stopped"])
         if facts.get("__rollout_found"):
             self._found = dict(facts["__rollout_found"].get("finish") or {})
 
@@ -171,6 +171,10 @@ class CallbackModule(CallbackBase):
             self._results.update(self._recovery)
         elif action == _RECHECK and data.get("left_out") and data.get("invocation"):
             self._leave_out(data)
+        elif action == _EVENT and data.get("event") in FAILED:
+            self._lost[result._host.get_name()] = data["words"]
+        elif action == _EVENT and data.get("event") == "stopped":
+            self._stopped = data["words"]
         elif action == _MARK:
             folder = ((data.get("invocation") or {}).get("module_args") or {}).get("directory")
             self._home = Path(folder).parent if folder else self._home
@@ -245,6 +249,7 @@ class CallbackModule(CallbackBase):
             if not marks:
                 self._display.display("No host is out of service by this run.")
             self._display.display(left_drained.next_step(again(sys.argv[1:], check=True), bool(marks)))
+            self._say_report()
             sys.stdout.flush()
 
     def _left(self):
@@ -294,9 +299,17 @@ class CallbackModule(CallbackBase):
             self._display.display(f"{self._waves.get(key, '-')!s:>4}  {vm['name']:<{width}}  {domain!s:>2}  {outcome:<13} {seconds!s:>7}  {why}",
                                   color=_COLOURS.get(outcome, "red"))
         self._display.display(ending(outcomes, len(self._plan.get("skipped") or ()), again(sys.argv[1:])))
-        report = self._home / "runs" / str(self._run_id) / "report.json" if self._home and self._run_id else None
-        if report and report.exists():
-            self._display.display(f"Report: {_from_here(report)}")
+        self._say_report()
+
+    def _say_report(self):
+        """Where the report is. A run that core ended early, or that was interrupted, has not come to write its own: then it is written here."""
+        if not (self._home and self._run_id) or context.CLIARGS.get("check"):
+            return
+        folder = RunFolder(str(self._home / "runs" / str(self._run_id)))
+        with contextlib.suppress(OSError, ValueError):  # nothing was queued
+            if not os.path.exists(folder.report_path):
+                folder.write_report(folder.report(again(sys.argv[1:]))[0])
+            self._display.display(f"Report: {_from_here(Path(folder.report_path))}")
 
 
 class _Tail(threading.Thread):

@@ -46,7 +46,7 @@ options:
     description: File to write the plan to as CSV.
     type: path
   runs_dir:
-    description: Directory in which a copy of the plan is kept under its RV(run_id), for the waves of this run.
+    description: Directory in which a copy of the plan is kept as C(plan.json) in a directory named by its RV(run_id), for the waves of this run.
     type: path
   operation:
     description: What the waves are for, see M(fleetops.azure_maintenance.vm_redeploy).
@@ -416,7 +416,7 @@ def described(module, planned, fleet, vms):
     run_id = f"{fleet.now.strftime('%Y%m%dT%H%M%SZ')}-{document['fingerprint'][:8]}{lane}"
     text, csv = json.dumps(document, indent=4, sort_keys=True) + "\n", plan_file.to_csv(document)
     table = render(document, command=params["next_command"], csv=None if module.check_mode else params["csv_out"], now=format_time(fleet.now), zone=None)
-    kept = f"{params['runs_dir']}/{run_id}.json" if params["runs_dir"] else None
+    kept = f"{params['runs_dir']}/{run_id}/plan.json" if params["runs_dir"] else None
     wanted = {path: content for path, content in ((params["plan_out"], text), (params["csv_out"], csv), (kept, text)) if path}
     return {
         "changed": write_all(wanted) if not module.check_mode else False, "plan": document, "csv": csv, "counts": fleet.counts, "run_id": run_id,

@@ -75,7 +75,7 @@ EXAMPLES = r"""
   fleetops.azure_maintenance.rollout_recheck:
     hosts:
       web-02: /subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/shop/providers/Microsoft.Compute/virtualMachines/web-02
-    plan_file: .azure_maintenance/runs/20260307T000000Z-5a0c6f0f.json
+    plan_file: .azure_maintenance/runs/20260307T000000Z-5a0c6f0f/plan.json
     wave: 2
   delegate_to: localhost
   run_once: true

@@ -12,21 +12,16 @@ short_description: Write down what a rollout did with each host, and when
 version_added: 1.0.0
 description:
   - B(Internal to the roles of this collection); its options and return values may change without notice.
-  - Puts together what the role C(rollout) knows of its hosts, and writes it as JSON beside the plan of the run.
+  - Puts together what the log of the run says of its hosts, and writes it as JSON beside the log.
   - Runs on the controller, whatever host the task is of.
 options:
   runs_dir:
-    description: Directory of the runs. It has the plan of the run, and gets C(<run_id>/report.json).
+    description: Directory of the runs. C(<run_id>) in it has the plan and the log of the run, and gets C(report.json).
     type: path
     required: true
   run_id:
     description: The run, as M(fleetops.azure_maintenance.rollout_plan) named it.
     type: str
-    required: true
-  hosts:
-    description: Inventory names of the hosts of the run.
-    type: list
-    elements: str
     required: true
   path:
     description: A second file that gets the same, such as one for the newest report.
@@ -56,7 +51,6 @@ EXAMPLES = r"""
   fleetops.azure_maintenance.rollout_report:
     runs_dir: "{{ playbook_dir }}/.azure_maintenance/runs"
     run_id: "{{ rollout_run_id }}"
-    hosts: "{{ groups['rollout'] }}"
   run_once: true
 """
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 
 import pytest
@@ -34,6 +35,11 @@ def test_killed_again_and_again(cloud: Cloud, project: Project) -> None:
     assert "STARTED, END NOT SEEN: web-2: perform_maintenance of" in ending and "Azure accepted it (202)" in ending
     command = "ansible-playbook -i fleet.azure_maintenance.yml fleetops.azure_maintenance.rolling_redeploy"
     assert f"it first returns the hosts above to service, then goes on with the rest: {command}" in ending and stopped.rc == 99
+
+    newest = max((project.journal / "runs").glob("*/report.json"))
+    assert f"Report: {newest.relative_to(project.folder)}" in ending, "of a run that came to no end, too"
+    assert [(host["host"], host["outcome"], host["reason"]) for host in json.loads(newest.read_text())["hosts"]] == [
+        ("web-2", "unfinished", "the run ended in its phase starting")]
 
     restoring = project.start_playbook("rolling_redeploy")
     restoring.wait_until(lambda: "Start them again" in restoring.out, "it was being restored", 180)

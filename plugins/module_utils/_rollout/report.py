@@ -9,6 +9,8 @@ import collections
 import datetime as dt
 import typing as t
 
+from .run_state import UNFINISHED, Host, RunState
+
 _Json = t.Mapping[str, t.Any]
 GOOD = ("succeeded", "already_done", "recovered")
 """Outcomes of VMs with which nothing is left to do."""
@@ -19,63 +21,57 @@ NOT_STARTED = "the run ended before its wave was started"
 # -- the report ----------------------------------------------------------------------------------------------------------
 
 
-def report(plan: _Json, hosts: t.Sequence[_Json], run_id: str, ended: dt.datetime, command: str | None) -> dict[str, t.Any]:
+def report(plan: _Json, state: RunState, run_id: str, ended: dt.datetime, command: str | None) -> dict[str, t.Any]:
     """The report of a run, see docs/planning.md.
 
-    ``plan`` is the plan of the run, ``hosts`` the variables of its hosts, in the order of the plan; ``command`` is what goes on with the rest.
+    ``plan`` is the plan of the run, ``state`` what the run has come to; ``command`` is what goes on with the rest.
     """
-    queued = [(vm, wave["number"], host) for wave in plan["waves"] for vm in wave["vms"] for host in hosts if host["inventory_hostname"] == vm["host"]]
-    fates = [_fate(host, vm, number) for vm, number, host in queued]
-    lost, left_out = ([host for host in hosts if host.get(name)] for name in ("__rollout_lost_words", "__rollout_left_out"))
-    stops = [str(host["__rollout_stopped"]) for host in hosts if host.get("__rollout_stopped")]
+    vms = {vm["host"]: vm for wave in plan["waves"] for vm in wave["vms"]}
+    fates = [_fate(host, vms[host.name], state.stopped) for host in state.hosts]
     totals = collections.Counter(fate["outcome"] for fate in fates)
+    results = {host.name: host.said("result") for host in state.hosts if host.phase != "already_done"}
     return {
-        "run_id": run_id, "plan": plan, "begin": _begin(hosts), "end": _time(ended.timestamp()), "hosts": fates,
+        "run_id": run_id, "plan": plan, "begin": _time(state.begun), "end": _time(ended.timestamp()), "hosts": fates,
         "totals": {"planned": len(fates), **dict(totals), "skipped": len(plan["skipped"])},
         "next": command if set(totals) - set(GOOD) else None,
-        "vms": [host["redeploy_result"] for host in hosts if host.get("redeploy_result")],
-        "not_started": [host["inventory_hostname"] for host in hosts if not host.get("redeploy_result")],
-        "left_out": {host["inventory_hostname"]: host["__rollout_left_out"] for host in left_out},
-        "lost": {host["inventory_hostname"]: host["__rollout_lost_words"] for host in lost},
-        "addresses": {host["inventory_hostname"]: host["ansible_host"] for host in hosts if host.get("verify_address_before")},
-        "stopped": stops[0] if stops else None,
+        "vms": [result for result in results.values() if result],
+        "not_started": [host.name for host in state.hosts if not results.get(host.name)],
+        "left_out": {host.name: host.words for host in state.hosts if host.phase == "left_out"},
+        "lost": {host.name: host.words for host in state.hosts if host.failed},
+        "addresses": {host.name: host.said("address") for host in state.hosts if host.said("address_before")},
+        "stopped": state.stopped,
     }
 
 
-def _fate(host: _Json, vm: _Json, wave: int) -> dict[str, t.Any]:
-    outcome, reason = _outcome(host)
-    return {"host": host["inventory_hostname"], "vm": vm["name"], "id": vm["id"], "wave": wave, "update_domain": vm["update_domain"],
+def _fate(host: Host, vm: _Json, stopped: str | None) -> dict[str, t.Any]:
+    outcome, reason = _outcome(host, stopped)
+    return {"host": host.name, "vm": vm["name"], "id": vm["id"], "wave": host.wave, "update_domain": vm["update_domain"],
             "outcome": outcome, "reason": reason, "steps": _steps(host)}
 
 
-def _outcome(host: _Json) -> tuple[str, str]:
-    if host.get("__rollout_lost_words"):
-        return "lost", str(host["__rollout_lost_words"])
-    if host.get("__rollout_left_out"):
-        return "left_out", str(host["__rollout_left_out"])
-    result = host.get("redeploy_result") or (host.get("redeploy_forecast") if host.get("__rollout_done") else None)
-    return (result["outcome"], result["reason"]) if result else ("not_started", why_not_started(host.get("__rollout_stopped")))
+def _outcome(host: Host, stopped: str | None) -> tuple[str, str]:
+    if host.failed or host.phase == "left_out":
+        return "lost" if host.failed else "left_out", host.words
+    if host.phase in UNFINISHED:
+        return "unfinished", f"the run ended in its phase {host.phase}"
+    result = host.said("result")
+    return (result["outcome"], result["reason"]) if result else ("not_started", why_not_started(stopped))
 
 
-def _steps(host: _Json) -> dict[str, dict[str, str | None]]:
+def _steps(host: Host) -> dict[str, dict[str, str | None]]:
     """When each step of a host began and ended, where it did: the redeploy by Azure's clock, the others by the controller's."""
-    result = host.get("redeploy_result") or {}
+    result = host.said("result") or {}
     steps = {
-        "drain": (_time(host.get("__rollout_drain_at")), _time(host.get("__rollout_drained_at"))),
+        "drain": (_time(host.at.get("draining")), _time(host.at.get("drained"))),
         "redeploy": (result.get("started_at"), result.get("ended_at")),
-        "return": (_time(host.get("__redeploy_over_at")), _time(host.get("__rollout_back_at"))),
+        "return": (_time(host.at.get("azure_done")), _time(host.at.get("in_service"))),
     }
     return {name: {"begin": begin, "end": end} for name, (begin, end) in steps.items() if begin}
 
 
-def _begin(hosts: t.Iterable[_Json]) -> str | None:
-    begun = [float(host["rollout_queued_at"]) for host in hosts if host.get("rollout_queued_at")]
-    return _time(min(begun)) if begun else None
-
-
-def _time(seconds: t.Any) -> str | None:
-    """Seconds since 1970, also as text, as ISO 8601 in UTC."""
-    return dt.datetime.fromtimestamp(int(float(seconds)), dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else None
+def _time(seconds: float | None) -> str | None:
+    """Seconds since 1970 as ISO 8601 in UTC."""
+    return dt.datetime.fromtimestamp(int(seconds), dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds is not None else None
 
 
 # -- in words ------------------------------------------------------------------------------------------------------------

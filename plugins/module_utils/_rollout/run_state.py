@@ -168,7 +168,7 @@ def wave_gate(state: RunState, wave: int, batch: t.Collection[str], now: float, 
     members = tuple(host.name for host in hosts if host.phase == "prepared")
     foreign = sorted({*batch} - {host.name for host in hosts if host.wave == wave})
     if foreign:
-        return WaveGate((), f"this batch holds hosts that are not of this wave ({', '.join(foreign)}); nothing of it was touched",
+        return WaveGate((), f"this batch holds hosts that are not of this wave ({', '.join(foreign)}); nothing of it was changed",
                         "Run the whole playbook as it is shipped, with its own serial and without --start-at-task")
     bad = state.bad_canaries(wave)
     if bad:
@@ -230,7 +230,7 @@ def hook_payload(state: RunState, point: str, run_id: str, name: str | None, wav
     told = {one for names in lists.values() for one in names}
     reason = own.words if own and point == "on_failure" else state.stopped if point == "after_run" else None
     words = ["Azure maintenance", point.replace("_", " "), f"wave {wave}" if wave is not None else "", own.name if own else f"{len(hosts)} hosts",
-             "{} done, {} lost, {} left out".format(*map(len, lists.values())) if point in ("after_wave", "after_run") else "", reason]
+             "{} done, {} failed, {} skipped".format(*map(len, lists.values())) if point in ("after_wave", "after_run") else "", reason]
     return {
         "point": point, "run_id": run_id, "wave": wave, "waves": state.waves, "hosts": [host.name for host in hosts],
         "host": own.name if own else None, "reason": reason or None, **lists,
@@ -246,7 +246,7 @@ def stop_words(where: str, reason: str, not_started: t.Sequence[str], advice: st
 def failure_words(name: str, phase: str, reason: str, left: str | None, group: str | None, domain: t.Any) -> str:
     """How a host failed, and how it was left. ``group`` and ``domain`` are its availability set and update domain, where it has them."""
     if phase in ("not_prepared", "refused"):
-        return f"{name}: {reason} -- left: untouched"
+        return f"{name}: {reason} -- left: not changed"
     where = f"update domain {domain} of {group}" if group else "single VM"
     return f"{name} ({where}): {reason} -- left: {left}"
 
@@ -254,7 +254,7 @@ def failure_words(name: str, phase: str, reason: str, left: str | None, group: s
 def rest_words(state: RunState, command: str) -> str:
     """What of the plan was not done, for the end of the run; empty when all was. ``command`` makes a new plan."""
     left_out = [host.words for host in state.hosts if host.phase == "left_out"]
-    omitted = f"LEFT OUT, untouched: {'; '.join(left_out)}. Once that is mended, plan what is left: {command}" if left_out else ""
+    omitted = f"SKIPPED, not changed: {'; '.join(left_out)}. Mend that, then plan the rest: {command}" if left_out else ""
     return " ".join(filter(None, (omitted, state.stopped)))
 
 

@@ -13,12 +13,12 @@ import yaml
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.maintenance import CONSENTS, NOTED_HAZARDS
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy import outcome
-from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout import candidates
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout import candidates, run_state
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 OUTCOMES = PAGES["docs/outcomes.md"]
-REPORTED = ("lost", "left_out", "not_started", "recovered", "would_recover")
+REPORTED = ("lost", "left_out", "not_started", "unfinished", "recovered", "would_recover")
 """Words that a rollout reports beside those of vm_redeploy."""
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
@@ -73,12 +73,18 @@ def test_every_hazard_is_explained() -> None:
     assert "`unknown_attempt`" in OUTCOMES
 
 
+def test_every_event_of_a_run_is_explained() -> None:
+    body = PAGES["docs/report.md"].partition("| Event |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in body.splitlines() if line.startswith("| `")))) == {
+        "planned", "stopped", *run_state.STEPS}
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_variables_and_targets_exist(page: str) -> None:
     specs = yaml.safe_load((ROOT / "roles" / "rollout" / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
     known = {name for entry in specs.values() for name in entry.get("options", {})}
-    facts = {"rollout_hook", "rollout_hooks_", "rollout_plan", "rollout_progress", "rollout_recheck", "rollout_report", "rollout_"}
-    assert set(re.findall(r"\brollout_\w*", PAGES[page])) - known - facts == set()
+    plugins = {path.stem for kind in ("modules", "callback") for path in (ROOT / "plugins" / kind).glob("rollout_*.py")}
+    assert set(re.findall(r"\brollout_\w*", PAGES[page])) - known - plugins - {"rollout_hook", "rollout_hooks_", "rollout_"} == set()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", PAGES[page], re.MULTILINE)) <= targets
 

@@ -38,7 +38,7 @@ BELOW: dict[str, set[str]] = {
 CONTROLLER = {
     "_inventory": {"_azure", *BASE},
     "_mark": BASE,
-    "_run": BASE,
+    "_run": {"_rollout", *BASE},
 }
 """The same of plugin_utils, which only the controller's process imports."""
 PURE = (

@@ -17,6 +17,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._azure.
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._redeploy.journal import Journal
 
 PLAN, RECHECK, REDEPLOY = (f"fleetops.azure_maintenance.{name}" for name in ("rollout_plan", "rollout_recheck", "vm_redeploy"))
+EVENT = "fleetops.azure_maintenance.rollout_event"
 FACTS = "ansible.builtin.set_fact"
 ID = "/subscriptions/1/resourceGroups/shop/providers/Microsoft.Compute/virtualMachines/Web-01"
 ROW = {"vm_id": ID, "update_domain": 0}
@@ -110,7 +111,7 @@ def test_what_was_planned_and_never_asked_about_is_not_started_with_the_reason(t
     told.asked("succeeded", 7)
     told.planned(ID, ID.replace("01", "02"))
     told.asked("succeeded", 7)
-    told.facts(__rollout_stopped="STOPPED before wave 2 by the stop file. Not started: web-02. Run again")
+    told.ok(EVENT, {"event": "stopped", "words": "STOPPED before wave 2 by the stop file. Not started: web-02. Run again"})
     (told.journal / "runs/one").mkdir(parents=True)
     (told.journal / "runs/one/report.json").write_text("{}")
     told.callback.v2_playbook_on_stats(None)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report of a run and what is said at its end, from the variables of its hosts."""
+"""The report of a run and what is said at its end, from its log."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.estimate import learn
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.report import NOT_STARTED, ending, next_step, report, totals
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.run_log import Event
+from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.run_state import fold
 
 BEGUN = 1772488800  # 2026-03-02T22:00:00Z
 ENDED = dt.datetime(2026, 3, 2, 22, 9, 10, 600000, tzinfo=dt.timezone.utc)
@@ -23,22 +25,30 @@ def vm(name):
     return {"id": f"/vms/{name.upper()}", "name": name.upper(), "host": name, "update_domain": 0}
 
 
-def host(name, **facts):
-    return {"inventory_hostname": name, "rollout_queued_at": str(BEGUN), **facts}
+def planned(name, wave):
+    return {"host": name, "vm_id": f"/vms/{name.upper()}", "wave": wave, "lane": 1, "set": "", "place": name, "canary": False}
+
+
+def done(name, **detail):
+    seconds = {"draining": 60, "drained": 69, "azure_done": 512, "in_service": 539}
+    return [Event(BEGUN + at, event, name, {"result": REDEPLOY, **detail} if event == "in_service" else {}) for event, at in seconds.items()]
+
+
+def event(name, kind, at=1, **detail):
+    return [Event(BEGUN + at, kind, name, detail)]
 
 
 PLAN = {"waves": [{"number": 1, "vms": [vm("a"), vm("b")]}, {"number": 2, "vms": [vm("c"), vm("d")]}], "skipped": [{"name": "e"}]}
-DONE = {"__rollout_done": True, "redeploy_result": REDEPLOY, "__rollout_drain_at": str(BEGUN + 60), "__rollout_drained_at": str(BEGUN + 69),
-        "__redeploy_over_at": str(BEGUN + 512), "__rollout_back_at": BEGUN + 539}
+BEGIN = Event(BEGUN, "planned", None, {"hosts": [planned("a", 1), planned("b", 1), planned("c", 2), planned("d", 2)], "soak_minutes": 0})
 
 
-def made(*hosts, command="run again"):
-    return report(PLAN, hosts, "one", ENDED, command)
+def made(*events, command="run again"):
+    return report(PLAN, fold([BEGIN, *(one for several in events for one in several)]), "one", ENDED, command)
 
 
 def test_every_planned_host_has_its_outcome_in_the_order_of_the_waves():
-    found = made(host("a", **DONE), host("b", __rollout_lost_words="b: no -- left: not changed", redeploy_result={**REDEPLOY, "outcome": "failed"}),
-                 host("c", __rollout_left_out="c: its set", __rollout_stopped=STOPPED), host("d", __rollout_stopped=STOPPED))
+    found = made(done("a"), event("b", "left_drained", words="b: no -- left: not changed", result={**REDEPLOY, "outcome": "failed"}),
+                 event("c", "left_out", words="c: its set"), event(None, "stopped", words=STOPPED))
     assert [(one["host"], one["vm"], one["wave"], one["outcome"]) for one in found["hosts"]] == [
         ("a", "A", 1, "succeeded"), ("b", "B", 1, "lost"), ("c", "C", 2, "left_out"), ("d", "D", 2, "not_started")]
     assert [one["reason"] for one in found["hosts"]] == ["Azure reports it", "b: no -- left: not changed", "c: its set", STOPPED.partition(". Not")[0]]
@@ -48,7 +58,7 @@ def test_every_planned_host_has_its_outcome_in_the_order_of_the_waves():
 
 
 def test_begin_and_end_of_the_run_and_of_each_step():
-    found = made(host("a", **DONE), host("b", __rollout_drain_at=str(BEGUN + 1)), host("c"), host("d"))
+    found = made(done("a"), event("b", "draining"))
     assert (found["begin"], found["end"]) == ("2026-03-02T22:00:00Z", "2026-03-02T22:09:10Z")
     assert found["hosts"][0]["steps"] == {
         "drain": {"begin": "2026-03-02T22:01:00Z", "end": "2026-03-02T22:01:09Z"}, "redeploy": {"begin": "2026-03-02T22:01:10Z", "end": "2026-03-02T22:08:31Z"},
@@ -57,18 +67,25 @@ def test_begin_and_end_of_the_run_and_of_each_step():
 
 
 def test_nothing_is_left_to_do_when_all_are_done():
-    already = {"__rollout_done": True, "redeploy_forecast": {"outcome": "already_done", "reason": "done before"}}
-    found = made(host("a", **DONE), host("b", **already), host("c", **DONE), host("d", **DONE))
+    already = event("b", "already_done", result={"outcome": "already_done", "reason": "done before"})
+    found = made(done("a"), already, done("c"), done("d"))
     assert found["next"] is None and found["stopped"] is None and found["hosts"][1]["outcome"] == "already_done"
-    assert made(host("a"), host("b"), host("c"), host("d"))["hosts"][0]["reason"] == NOT_STARTED
+    assert made()["hosts"][0]["reason"] == NOT_STARTED
+
+
+@pytest.mark.parametrize("phase", ["draining", "drained", "starting", "azure_done"])
+def test_a_host_that_the_run_did_not_come_to_an_end_with(phase):
+    """Of a run that was killed, or of a host that core lost: whatever Azure says of it, it was not returned to service."""
+    found = made(event("a", phase, result=REDEPLOY))["hosts"][0]
+    assert (found["outcome"], found["reason"]) == ("unfinished", f"the run ended in its phase {phase}")
 
 
 def test_an_address_that_changed_is_told():
-    assert made(host("a", verify_address_before="10.0.0.1", ansible_host="10.0.0.2"), host("b", ansible_host="x"))["addresses"] == {"a": "10.0.0.2"}
+    assert made(done("a", address_before="10.0.0.1", address="10.0.0.2"), done("b", address="10.0.0.3"))["addresses"] == {"a": "10.0.0.2"}
 
 
 def test_the_next_plan_learns_from_it():
-    assert learn(made(host("a", **DONE), host("b"))).minutes == 8
+    assert learn(made(done("a"))).minutes == 8
 
 
 @pytest.mark.parametrize("outcomes, skipped, said", [

@@ -234,7 +234,7 @@ def test_hooks_of_a_wave_hear_of_its_hosts():
     told = hook_payload(state, "after_wave", "one", "b", 2)
     assert (told["hosts"], told["succeeded"], told["lost"], told["left_out"], told["not_started"]) == (["b", "c"], [], ["b"], ["c"], [])
     assert (told["host"], told["reason"], told["wave"], told["waves"], told["run_id"]) == (None, None, 2, 3, "one")
-    assert told["summary"] == "Azure maintenance: after wave: wave 2: 2 hosts: 0 done, 1 lost, 1 left out"
+    assert told["summary"] == "Azure maintenance: after wave: wave 2: 2 hosts: 0 done, 1 failed, 1 skipped"
 
 
 def test_hooks_of_a_host_hear_of_it_and_of_why_it_failed():
@@ -248,20 +248,20 @@ def test_hooks_of_the_run_hear_of_all_and_of_why_it_stopped():
     state = state_of(*through("a"), Event(90.0, "stopped", None, {"words": "STOPPED before wave 2"}), Event(91.0, "stopped", None, {"words": "again"}))
     told = hook_payload(state, "after_run", "one", "elsewhere", 0)
     assert (told["wave"], told["host"], told["reason"], told["hosts"]) == (None, None, "STOPPED before wave 2", [*"abcde"])
-    assert told["not_started"] == [*"bcde"] and told["summary"].endswith("5 hosts: 1 done, 0 lost, 0 left out: STOPPED before wave 2")
+    assert told["not_started"] == [*"bcde"] and told["summary"].endswith("5 hosts: 1 done, 0 failed, 0 skipped: STOPPED before wave 2")
     assert hook_payload(state, "before_run", "one", None, None)["summary"] == "Azure maintenance: before run: 5 hosts"
 
 
 def test_what_was_not_done_is_said_with_the_command():
     state = state_of(*steps("c", "left_out", words="c: its set"), Event(90.0, "stopped", None, {"words": "STOPPED before wave 2"}))
-    assert rest_words(state, "plan it") == "LEFT OUT, untouched: c: its set. Once that is mended, plan what is left: plan it STOPPED before wave 2"
+    assert rest_words(state, "plan it") == "SKIPPED, not changed: c: its set. Mend that, then plan the rest: plan it STOPPED before wave 2"
     assert rest_words(state_of(*through("a")), "plan it") == ""
     assert stop_words("before wave 2", "a stop", ["b", "c"], "Run again", "run it") == "STOPPED before wave 2: a stop. Not started: b, c. Run again: run it"
     assert "Not started: none." in stop_words("before wave 2", "a stop", [], "Run again", "run it")
 
 
 @pytest.mark.parametrize("phase, group, said", [
-    ("refused", "web", "b: no -- left: untouched"), ("left_drained", "web", "b (update domain 0 of web): no -- left: DRAINED"),
+    ("refused", "web", "b: no -- left: not changed"), ("left_drained", "web", "b (update domain 0 of web): no -- left: DRAINED"),
     ("restored", None, "b (single VM): no -- left: DRAINED")])
 def test_how_a_failure_is_said(phase, group, said):
     assert failure_words("b", phase, "no", "DRAINED", group, 0) == said
