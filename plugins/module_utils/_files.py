@@ -1,7 +1,9 @@
 # Copyright (c) 2026 fleetops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of our own: the one bounded read, atomic write, appended line and lock. Only a regular file that is ours is opened; no link is followed, no pipe waited for.
+"""Files of our own: the one bounded read, atomic write, appended line and lock.
+
+Only a regular file that is ours is opened; no link is followed, no pipe waited for.
 
 Standard library only, Python 3.9 or newer: it runs on the controller and on guests, where the role watch_events installs this very file.
 """

@@ -28,7 +28,8 @@ def task(name, action, **options):
     return {"name": name, f"{OURS}{action}": options, "register": name, "ignore_errors": True}
 
 
-BEGIN = [{"name": "begin", "run_once": True, "register": "begin", f"{OURS}rollout_event": {"event": "planned", "plan": PLAN, "run_id": "one", "runs_dir": "runs"}},
+BEGIN = [{"name": "begin", "run_once": True, "register": "begin",
+          f"{OURS}rollout_event": {"event": "planned", "plan": PLAN, "run_id": "one", "runs_dir": "runs"}},
          {"name": "queue", "ansible.builtin.add_host": {"name": "{{ item.host }}", "groups": ["rollout"], "rollout_wave": "{{ item.wave }}",
                                                         "rollout_run_id": "one", "rollout_run_dir": "{{ begin.run_dir }}"}, "loop": "{{ begin.hosts }}"}]
 WAVE = [task("too_early", "rollout_gate", before="drain"), task("prepared", "rollout_event", event="prepared"),
@@ -48,8 +49,8 @@ def play(tmp_path: Path):
     def run(*plays, arguments=()):
         environment = {**os.environ, "ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"), "HOME": str(tmp_path)}
         names = sorted({one["register"] for hosts, tasks in plays for one in tasks if "register" in one})
-        tell = {"name": "Tell", "ansible.builtin.copy": {"dest": str(tmp_path / "told-{{ inventory_hostname }}"), "mode": "0600",
-                                                         "content": "{{ {" + ", ".join(f"'{name}': {name} | default(none)" for name in names) + "} | to_json }}"},
+        content = "{{ {" + ", ".join(f"'{name}': {name} | default(none)" for name in names) + "} | to_json }}"
+        tell = {"name": "Tell", "ansible.builtin.copy": {"dest": str(tmp_path / "told-{{ inventory_hostname }}"), "mode": "0600", "content": content},
                 "check_mode": False, "delegate_to": "localhost"}
         (tmp_path / "book.yml").write_text(json.dumps([{"hosts": hosts, "gather_facts": False, "tasks": tasks} for hosts, tasks in [*plays, ("all", [tell])]]))
         done = subprocess.run([str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory.json", "book.yml", *arguments], cwd=tmp_path,
@@ -84,8 +85,8 @@ def test_a_stop_is_said_with_what_is_not_started(play, tmp_path):
     (tmp_path / "stop").touch()
     stop = {**task("stop", "rollout_event", event="stopped", where="before wave 1", reason="{{ wave.stop }}", advice="{{ wave.advice }}", command="run it"),
             "run_once": True}
-    told = play(("all", BEGIN), ("rollout", [WAVE[1], {**task("wave", "rollout_gate", before="wave", stop_file=str(tmp_path / "stop")), "run_once": True}, stop]),
-                ("other", [task("told", "rollout_info", point="after_run")]))
+    gate = {**task("wave", "rollout_gate", before="wave", stop_file=str(tmp_path / "stop")), "run_once": True}
+    told = play(("all", BEGIN), ("rollout", [WAVE[1], gate, stop]), ("other", [task("told", "rollout_info", point="after_run")]))
     words = f"STOPPED before wave 1: the stop file {tmp_path}/stop is there. Not started: web-1, web-2. Take it away and run again: run it"
     assert told["web-1"]["stop"]["words"] == words
     assert (told["other"]["told"]["rest"], told["other"]["told"]["hook"]["reason"]) == (words, words), "whoever speaks for the run"
