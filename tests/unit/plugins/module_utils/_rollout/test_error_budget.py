@@ -207,7 +207,7 @@ BUDGETS = st.one_of(st.integers(0, 4), st.integers(0, 60).map("{}%".format),
                     st.fixed_dictionaries({"overall": st.integers(0, 4), "per_set": st.integers(0, 2)}))
 
 
-@settings(deadline=None, max_examples=2 * EXAMPLES)
+@settings(max_examples=2 * EXAMPLES)
 @given(fleets(always_due()), policies(calendar=None, soak_minutes=0, per_region=None, max_parallel=None), st.integers(1, 3), BUDGETS,
        st.randoms(use_true_random=False))
 def test_it_is_never_overdrawn_by_more_than_one_wave(fleet, policy, lanes, value, random):

@@ -14,7 +14,7 @@ import itertools
 import zoneinfo
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from unit.plugins.module_utils.rollout_fleet import (
     EXAMPLES, NOW, POLICIES, adjacent, always_due, any_condition, domain_of, fleets, known, members, policies)
 
@@ -22,7 +22,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollou
 from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollout.policy import Policy, PolicyError
 
 FLEETS = fleets(always_due()) | fleets(any_condition())
-CHECKED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CHECKED = settings(max_examples=EXAMPLES)
 MINUTE = dt.timedelta(minutes=1)
 
 

@@ -87,7 +87,7 @@ def test_every_option_survives_and_fits_the_schema():
     VALIDATOR.validate(document)
 
 
-@settings(deadline=None, max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES)
 @given(fleets(any_condition()), POLICIES)
 def test_any_plan_survives_and_fits_the_schema(fleet, policy):
     before = plan(fleet, policy, NOW)

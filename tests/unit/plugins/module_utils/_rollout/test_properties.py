@@ -15,7 +15,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.plugins.module_utils.rollout_fleet import (
     EXAMPLES, NOW, POLICIES, adjacent, always_due, any_condition, domain_of, fleets, known, members, policies, vm)
@@ -29,7 +29,7 @@ from ansible_collections.fleetops.azure_maintenance.plugins.module_utils._rollou
 
 FLEETS = fleets(always_due()) | fleets(any_condition())
 DUE = fleets(always_due())
-CHECKED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CHECKED = settings(max_examples=EXAMPLES)
 
 
 @CHECKED

@@ -200,7 +200,7 @@ def test_a_wave_that_is_not_there():
         recheck(planned(web()), 1, 4, web(), NOW, ())
 
 
-@settings(deadline=None, max_examples=2 * EXAMPLES)
+@settings(max_examples=2 * EXAMPLES)
 @given(fleets(always_due()), fleets(any_condition()), POLICIES, st.randoms(use_true_random=False))
 def test_it_only_shrinks_and_what_goes_keeps_the_rule_of_its_set(fleet, other, policy, random):
     """Whatever became of the fleet, whoever was lost: only planned VMs go, and no set is taken below what it must keep."""

@@ -84,7 +84,7 @@ EVENTS = st.lists(st.builds(Event, st.floats(0, 1000), st.sampled_from((*STEPS, 
                             st.fixed_dictionaries({"words": st.sampled_from(["one", "two"])})), max_size=30)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(EVENTS, st.randoms())
 def test_the_order_of_events_does_not_matter_nor_that_one_comes_twice(events, random):
     events = list({(event.time, event.event, event.host): event for event in events if event.event != "stopped"}.values())
@@ -94,7 +94,7 @@ def test_the_order_of_events_does_not_matter_nor_that_one_comes_twice(events, ra
     assert [host.at for host in state_of(*again).hosts] == [host.at for host in state_of(*events).hosts]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(EVENTS, st.integers(0, 30))
 def test_no_gate_opens_for_a_host_of_which_the_log_says_too_little(events, kept):
     """A log that ends earlier, or has lost lines, never lets more hosts go."""
@@ -109,7 +109,7 @@ def test_no_gate_opens_for_a_host_of_which_the_log_says_too_little(events, kept)
             assert seen & {*STEPS} == {"prepared"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(EVENTS)
 def test_a_host_that_was_touched_is_out_of_service_until_it_is_returned(events):
     state = state_of(*events)
