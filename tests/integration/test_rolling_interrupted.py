@@ -26,7 +26,9 @@ def test_killed_again_and_again(cloud: Cloud, project: Project) -> None:
     assert not cloud.writes() and project.marks() == VM and cloud.marked(VM) == VM
 
     moving = project.start_playbook("rolling_redeploy")
-    moving.wait_until(lambda: any(write["status"] == 202 for write in cloud.writes()), "Azure began")
+    # That Azure has it is not enough: the run must have heard of it, too.
+    moving.wait_until(lambda: any(attempt["accepted"] for path in project.journal.glob("web-2-*.json") for attempt in json.loads(path.read_text())["attempts"]),
+                      "Azure began")
     stopped = moving.interrupt()
     assert "web-2 was left drained by an earlier run and is back in service" in moving.out
     assert project.marks() == VM
